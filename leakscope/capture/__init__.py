@@ -1,0 +1,1 @@
+"""Getting measurements out of a running process."""

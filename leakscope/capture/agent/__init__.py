@@ -1,0 +1,1 @@
+"""The native agent: C sources, and the shared object built from them."""

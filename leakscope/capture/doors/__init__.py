@@ -1,0 +1,1 @@
+"""Ways to get a few lines run inside a process that nobody prepared."""

@@ -1,0 +1,1 @@
+"""A small leaky proxy, standard library only, for `leakscope demo`."""

@@ -1,0 +1,1 @@
+"""What the stages exchange: frozen values, no behaviour beyond arithmetic."""

@@ -1,0 +1,69 @@
+"""The interpreters that tests use as targets, and which of the wanted versions are missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+WANTED = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+"""Minor versions that leakscope supports as targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A CPython that can be started as a target."""
+
+    version: str
+    """Minor version, for example `3.12`."""
+    path: Path
+
+
+@cache
+def interpreters() -> tuple[Interpreter, ...]:
+    """Return one interpreter per wanted version that this machine has, oldest first.
+
+    Looked up in `LEAKSCOPE_PYTHONS` (executables, separated like `PATH`), then under pyenv's
+    versions, then on `PATH`.
+    """
+    found: dict[str, Path] = {}
+    for path in _candidates():
+        version = _version_of(path)
+        if version in WANTED:
+            found.setdefault(version, path)
+    return tuple(Interpreter(v, found[v]) for v in WANTED if v in found)
+
+
+def missing_versions() -> tuple[str, ...]:
+    """Return the wanted versions that this machine does not have, oldest first."""
+    present = {i.version for i in interpreters()}
+    return tuple(v for v in WANTED if v not in present)
+
+
+def _candidates() -> list[Path]:
+    named = [Path(p) for p in os.environ.get("LEAKSCOPE_PYTHONS", "").split(os.pathsep) if p]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    under_pyenv = sorted(pyenv.glob("3.*/bin/python")) if pyenv.is_dir() else []
+    on_path = [Path(p) for v in WANTED if (p := shutil.which(f"python{v}"))]
+    return [*named, *under_pyenv, *on_path]
+
+
+@cache
+def _version_of(path: Path) -> str | None:
+    """Return the minor version of a CPython with the GIL, None for anything else."""
+    code = (
+        "import sys, sysconfig; "
+        "gil = not sysconfig.get_config_var('Py_GIL_DISABLED'); "
+        "print('%d.%d' % sys.version_info[:2] "
+        "if sys.implementation.name == 'cpython' and gil else '')"
+    )
+    try:
+        done = subprocess.run(
+            [path, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=30, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
