@@ -1,0 +1,56 @@
+"""What every way of measuring a target offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from leakscope.model.census import ContainerLength, TypeTotal
+from leakscope.model.evidence import Evidence, Suspects
+from leakscope.model.recording import CaptureKind
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a capture reads in the target for one census; time and work are the caller's."""
+
+    types: dict[str, TypeTotal]
+    containers: tuple[ContainerLength, ...]
+    """The longest containers, longest first, ties by address."""
+    pause_ms: float
+
+
+class Capture(Protocol):
+    """A connected way of measuring one target."""
+
+    @property
+    def kind(self) -> CaptureKind:
+        """How it measures."""
+        ...
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What readers of its figures must know, one sentence each."""
+        ...
+
+    def census(self) -> Reading:
+        """Count what is alive now.
+
+        Raises a `LeakscopeError` when the target is gone or does not answer in time.
+        """
+        ...
+
+    def gather(self, suspects: Suspects) -> Evidence:
+        """Find out who holds the suspects and what they keep alive.
+
+        A suspect that is no longer there is left out. Bounded in time.
+        """
+        ...
+
+    def trace_allocations(self, *, on: bool) -> None:
+        """Start or stop recording where objects are allocated, if this capture can."""
+        ...
+
+    def close(self) -> None:
+        """Detach; the target keeps nothing. Idempotent, never raises."""
+        ...

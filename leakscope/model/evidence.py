@@ -1,0 +1,98 @@
+"""What was learnt about the suspects: who holds them, what their entries are, where they came from.
+
+Trends say *that* a key grows; evidence says *why it is alive*. A capture gathers it for the few
+keys that grow, while the target is still there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One link of a retention chain: how the object is referred to, and what it is."""
+
+    edge: str
+    """The reference that leads here: `module shop.audit`, `.PENDING`, `[17]`, `['key']`,
+    `local request of handle`."""
+    type: str
+    """Qualified type of the object the reference leads to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One source line."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryShare:
+    """What one entry of a holder keeps alive of one type, on average."""
+
+    type: str
+    objects: float
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class HolderEvidence:
+    """A container that grows: its name, and what each entry of it keeps alive."""
+
+    address: int
+    type: str
+    chain: tuple[Step, ...]
+    """From a named root to the container; empty when no path was found."""
+    entry: tuple[Step, ...]
+    """From the container to the object that accounts for most of what an entry keeps alive."""
+    shares: tuple[EntryShare, ...]
+    """By type, for what is reachable only through an entry; most bytes first, ties by name."""
+    entries_sampled: int
+    site: Site | None = None
+    """Where the leading object is suspended or was defined, if it is code (a task, a closure)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypeEvidence:
+    """Why one object of a type is alive."""
+
+    type: str
+    objects: int
+    """How many there are."""
+    chain: tuple[Step, ...]
+    """From a named root to a recently made object of the type; empty when none was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteGrowth:
+    """What one source line allocated and has not freed since tracing began."""
+
+    stack: tuple[Site, ...]
+    """Innermost first."""
+    bytes: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that was gathered about the suspects of one recording."""
+
+    holders: tuple[HolderEvidence, ...] = ()
+    types: tuple[TypeEvidence, ...] = ()
+    sites: tuple[SiteGrowth, ...] = ()
+    """Most bytes first; empty when allocation tracing was not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """The keys that evidence is wanted for, most suspicious first."""
+
+    containers: tuple[int, ...] = ()
+    """Addresses."""
+    types: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.containers or self.types)

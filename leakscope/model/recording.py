@@ -1,0 +1,56 @@
+"""Everything that one watch saw: the series of censuses and the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from leakscope.model.census import Census
+from leakscope.model.evidence import Evidence
+from leakscope.model.target import MemoryLimit, Target
+
+
+class CaptureKind(str, Enum):
+    """How the measurements were made."""
+
+    NATIVE = "native"
+    PORTABLE = "portable"
+    READONLY = "readonly"
+
+
+class Ending(str, Enum):
+    """Why a recording stopped where it did."""
+
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    TARGET_EXITED = "target-exited"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Everything that one `watch`, `snapshot` or `check` saw of one target."""
+
+    target: Target
+    kind: CaptureKind
+    work_unit: str
+    """What `Census.work` counts, singular: `request`; `second` when time is the measure."""
+    censuses: tuple[Census, ...]
+    """In order of time; at least one."""
+    evidence: Evidence = field(default_factory=Evidence)
+    ending: Ending = Ending.COMPLETE
+    limit: MemoryLimit | None = None
+    caveats: tuple[str, ...] = ()
+    """What the reader must know to read the figures right, one sentence each."""
+    leakscope: str = ""
+    """Version of leakscope that made it."""
+
+    @property
+    def counts_work(self) -> bool:
+        """Whether growth is per unit of work rather than per second."""
+        return self.work_unit != "second"
+
+    @property
+    def seconds(self) -> float:
+        """Time from the first census to the last."""
+        return self.censuses[-1].at - self.censuses[0].at
