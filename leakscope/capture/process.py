@@ -83,7 +83,7 @@ def identify(pid: int) -> ProcessIdentity:
 
 def _absent(pid: int) -> NoSuchProcess:
     if pid > 0 and psutil.pid_exists(pid):
-        if _HAS_PROC and not Path(f"/proc/{pid}").exists():
+        if _HAS_PROC and not os.access(f"/proc/{pid}/stat", os.R_OK):
             return NoSuchProcess(
                 f"process {pid} exists, but /proc hides it from this user",
                 hint="Run as its owner or as root: /proc is mounted with hidepid.",
