@@ -12,7 +12,7 @@ import pytest
 from leakscope.capture.limits import MemoryBound, memory_bound, memory_bounds
 from leakscope.capture.metrics import sample_metrics
 from leakscope.capture.process import TargetGone, identify
-from tests.capture.spawning import spawned
+from tests.targets import read_line, spawn
 
 MIB = 1 << 20
 HOLD_64_MIB = """
@@ -27,7 +27,7 @@ threading.Event().wait()
 
 
 def test_metrics_tell_what_a_process_holds() -> None:
-    with spawned([sys.executable, "-c", HOLD_64_MIB], ready=True) as process:
+    with spawn(sys.executable, HOLD_64_MIB) as process:
         metrics = sample_metrics(identify(process.pid), with_uss=True)
 
     assert metrics.rss is not None
@@ -56,11 +56,10 @@ os.setgroups([]); os.setgid(65534); os.setuid(65534)
 print(sample_metrics(identify(int(sys.argv[1])), with_uss=True))
 """
     paths = [p for p in (*sys.path, str(Path.cwd())) if p]
-    with (
-        spawned([sys.executable, "-c", HOLD_64_MIB], ready=True) as target,
-        spawned([sys.executable, "-c", script, str(target.pid), *paths]) as stranger,
-    ):
-        said, _ = stranger.communicate()
+    with spawn(sys.executable, HOLD_64_MIB) as target:
+        arguments = ["-c", script, str(target.pid), *paths]
+        with spawn(sys.executable, arguments, wait_for=None) as stranger:
+            said = read_line(stranger)
 
     assert "uss=None" in said
     assert "fds=None" in said
@@ -68,9 +67,8 @@ print(sample_metrics(identify(int(sys.argv[1])), with_uss=True))
 
 
 def test_metrics_of_a_process_that_exited_are_not_zero_but_an_error() -> None:
-    with spawned(["cat"]) as process:
+    with spawn("cat", [], wait_for=None) as process:
         identity = identify(process.pid)
-    process.wait()
 
     with pytest.raises(TargetGone):
         sample_metrics(identity)
@@ -82,7 +80,7 @@ def test_a_resource_limit_bounds_a_process() -> None:
         f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}));"
         + HOLD_64_MIB
     )
-    with spawned([sys.executable, "-c", script], ready=True) as process:
+    with spawn(sys.executable, script) as process:
         bounds = {bound.source: bound for bound in memory_bounds(process.pid)}
 
     assert bounds["RLIMIT_AS"].limit_bytes == limit

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,16 +15,17 @@ import pytest
 from leakscope.capture.process import (
     NoSuchProcess,
     PidReused,
-    ProcessIdentity,
     TargetGone,
     identify,
 )
 from leakscope.errors import ExitCode
-from tests.capture.spawning import READY_AND_WAIT, spawned, state, until
+from tests.targets import eventually, read_line, spawn, tell
+
+WAIT = "import sys; print('ready'); sys.stdin.read()"
 
 
 def test_a_running_process_verifies() -> None:
-    with spawned(["cat"]) as process:
+    with spawn("cat", [], wait_for=None) as process:
         identity = identify(process.pid)
 
         identity.verify()
@@ -31,7 +33,7 @@ def test_a_running_process_verifies() -> None:
 
 
 def test_the_start_is_the_one_that_psutil_tells() -> None:
-    with spawned(["cat"]) as process:
+    with spawn("cat", [], wait_for=None) as process:
         identity = identify(process.pid)
 
         assert identity.started == pytest.approx(psutil.Process(process.pid).create_time(), abs=1)
@@ -39,27 +41,25 @@ def test_the_start_is_the_one_that_psutil_tells() -> None:
 
 
 def test_identifying_twice_gives_the_same_identity() -> None:
-    with spawned(["cat"]) as process:
+    with spawn("cat", [], wait_for=None) as process:
         assert identify(process.pid) == identify(process.pid)
 
 
 def test_an_identity_survives_exec() -> None:
-    script = f"import os, sys; input(); os.execv(sys.executable, ['x', '-c', {READY_AND_WAIT!r}])"
-    with spawned([sys.executable, "-c", script]) as process:
+    script = (
+        f"import os, sys; print('up'); input(); os.execv(sys.executable, ['x', '-c', {WAIT!r}])"
+    )
+    with spawn(sys.executable, script, wait_for="up") as process:
         before = identify(process.pid)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "ready\n"
+        tell(process, "")
+        assert read_line(process) == "ready"
 
         before.verify()
 
 
 def test_a_process_that_exited_is_gone() -> None:
-    with spawned(["cat"]) as process:
+    with spawn("cat", [], wait_for=None) as process:
         identity = identify(process.pid)
-    process.wait()
 
     assert not identity.is_alive()
     with pytest.raises(TargetGone) as refused:
@@ -69,10 +69,10 @@ def test_a_process_that_exited_is_gone() -> None:
 
 
 def test_a_zombie_is_gone() -> None:
-    with spawned(["cat"]) as process:
+    with spawn("cat", [], wait_for=None) as process:
         identity = identify(process.pid)
         process.kill()
-        until(lambda: state(process.pid) == "Z")
+        eventually(lambda: state(process.pid) == "Z", "it is a zombie")
 
         with pytest.raises(TargetGone):
             identity.verify()
@@ -81,7 +81,7 @@ def test_a_zombie_is_gone() -> None:
 
 
 def test_another_process_with_the_same_pid_is_not_the_target() -> None:
-    with spawned(["cat"]) as process:
+    with spawn("cat", [], wait_for=None) as process:
         earlier = replace(identify(process.pid), started=identify(process.pid).started - 0.01)
 
         assert not earlier.is_alive()
@@ -113,7 +113,12 @@ def test_the_id_of_a_thread_is_answered_with_its_process() -> None:
 
 
 def test_a_name_full_of_brackets_does_not_confuse() -> None:
-    script = "import ctypes; ctypes.CDLL(None).prctl(15, b') Z 1 2 (', 0, 0, 0);" + READY_AND_WAIT
-    with spawned([sys.executable, "-c", script], ready=True) as process:
-        assert identify(process.pid) == ProcessIdentity(process.pid, identify(process.pid).started)
+    script = "import ctypes; ctypes.CDLL(None).prctl(15, b') Z 1 2 (', 0, 0, 0);" + WAIT
+    with spawn(sys.executable, script) as process:
+        assert Path(f"/proc/{process.pid}/comm").read_text() == ") Z 1 2 (\n"
         identify(process.pid).verify()
+
+
+def state(pid: int) -> str:
+    """Return the state letter of a process, as in /proc/PID/stat."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
