@@ -1,0 +1,6 @@
+"""`python -m leakscope`."""
+
+from leakscope.cli.main import run
+
+if __name__ == "__main__":
+    run()

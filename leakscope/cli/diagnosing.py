@@ -1,0 +1,92 @@
+"""What `watch`, `check` and `demo` share: record, diagnose, report, keep."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from types import FrameType
+
+from leakscope.capture.process import ProcessIdentity
+from leakscope.capture.work import WorkMeter
+from leakscope.cli.console import colour_wanted, deliver, note, report_width
+from leakscope.cli.live import Progress
+from leakscope.errors import ExitCode
+from leakscope.model.finding import Diagnosis, Verdict
+from leakscope.model.recording import Recording
+from leakscope.watching.opening import connect_to
+from leakscope.watching.recorder import Plan, Recorder
+
+EXIT_CODES = {
+    Verdict.LEAKING: ExitCode.LEAKING,
+    Verdict.CLEAN: ExitCode.CLEAN,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    Verdict.NOT_MEASURED: ExitCode.NOT_MEASURED,
+}
+
+
+def record(
+    identity: ProcessIdentity, plan: Plan, *, meter: WorkMeter | None = None, sites: bool = False
+) -> Recording:
+    """Attach, take the samples of `plan`, detach; Ctrl-C ends it early with what there is."""
+    with connect_to(identity) as connected:
+        note(
+            f"attached to pid {identity.pid} (CPython {connected.target.python}, "
+            f"{connected.door}, held for {connected.held_ms:.1f} ms); "
+            f"sampling every {plan.every:g}s for {plan.duration:g}s"
+        )
+        with Progress() as progress, stop_on_interrupt() as stop:
+            recorder = Recorder(
+                connected.target,
+                connected.capture,
+                meter=meter,
+                observer=progress,
+                sites=sites,
+                stop=stop,
+            )
+            return recorder.record(plan)
+
+
+def conclude(
+    recording: Recording,
+    *,
+    output: Path | None = None,
+    json_to: str | None = None,
+    force: bool = False,
+) -> Diagnosis:
+    """Print the diagnosis, keep the recording if asked to, return the diagnosis."""
+    from leakscope.analysis.diagnose import diagnose
+    from leakscope.report.json import render_json
+    from leakscope.report.terminal import render_terminal
+    from leakscope.storage.files import save
+
+    diagnosis = diagnose(recording)
+    text = render_terminal(diagnosis, width=report_width(), color=colour_wanted())
+    deliver(text, render_json(diagnosis), json_to, force=force)
+    if output is not None:
+        save(recording, output, force=force)
+        note(f"recording written to {output}")
+    return diagnosis
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Event]:
+    """Yield an event that the first Ctrl-C (or SIGTERM) sets; a second one interrupts."""
+    stop = Event()
+
+    def end_early(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    previous = {number: signal.signal(number, end_early) for number in _ENDING_SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM)

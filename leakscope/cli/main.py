@@ -1,0 +1,82 @@
+"""The `leakscope` command: its subcommands, and the one place where failures become text."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from leakscope import __version__
+from leakscope.errors import ExitCode, LeakscopeError
+
+_COMMANDS = {
+    "watch": "Watch a process and say what leaks, how fast and who holds it.",
+    "snapshot": "Record what is alive in a process now.",
+    "diff": "Show what grew from one file to the next.",
+    "why": "Show why objects of a type are alive.",
+    "check": "Fail if a server leaks under load: a gate for CI.",
+    "doctor": "Check whether a process can be diagnosed, and what is missing.",
+    "demo": "Start a small leaky proxy, watch it, print the finding.",
+}
+
+
+class _Commands(click.Group):
+    """Loads a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"leakscope.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LeakscopeError as problem:
+            _explain(problem)
+            ctx.exit(problem.exit_code)
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="leakscope")
+def main() -> None:
+    """Find memory leaks in running Python services.
+
+    Exit status: 0 no leak, 1 leak, 2 wrong usage, 3 could not measure, 4 inconclusive.
+    """
+
+
+def run() -> None:
+    """Run the command line; never ends with a traceback unless LEAKSCOPE_DEBUG is set."""
+    try:
+        main()
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.NOT_MEASURED)
+    except Exception as problem:
+        if os.environ.get("LEAKSCOPE_DEBUG"):
+            raise
+        click.echo(f"leakscope: internal error: {type(problem).__name__}: {problem}", err=True)
+        click.echo("hint: this is a bug; LEAKSCOPE_DEBUG=1 shows where it happened.", err=True)
+        sys.exit(ExitCode.NOT_MEASURED)
+
+
+def _explain(problem: LeakscopeError) -> None:
+    click.echo(f"leakscope: {problem}", err=True)
+    if problem.remedy:
+        click.echo(f"hint: {problem.remedy}", err=True)

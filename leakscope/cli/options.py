@@ -1,0 +1,112 @@
+"""Options and argument types that several commands share, so that they are spelled alike."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|)")
+
+
+class Duration(click.ParamType):
+    """A time span such as `500ms`, `5s`, `10m`, `1h30m`; converted to seconds."""
+
+    name = "duration"
+
+    def __init__(self, *, least: float = 0.001, most: float = 366 * 86400.0) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds; fails the command on anything that is not a time span in bounds."""
+        if isinstance(value, int | float):
+            return float(value)
+        seconds = parse_duration(str(value))
+        if seconds is None:
+            self.fail(f"{value!r} is no time span; write 500ms, 5s, 10m or 1h30m", param, ctx)
+        if not self.least <= seconds <= self.most:
+            self.fail(
+                f"{value!r} is out of bounds: {self.least:g}s to {self.most:g}s", param, ctx
+            )
+        return seconds
+
+
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of `500ms`, `5s`, `1h30m`…, None if `text` is no time span."""
+    text = text.strip().lower()
+    seconds, position = 0.0, 0
+    while position < len(text):
+        match = _DURATION.match(text, position)
+        if match is None or (match[2] == "" and match.end() != len(text)):
+            return None
+        seconds += float(match[1]) * _UNITS[match[2]]
+        position = match.end()
+    return seconds if text and math.isfinite(seconds) else None
+
+
+def every_option(default: str) -> Callable[[Command], Command]:
+    """`--every`: time between two censuses."""
+    return click.option(
+        "--every",
+        type=Duration(least=0.05),
+        default=None,
+        help=f"Time between two samples.  [default: {default}, less if --for is short]",
+    )
+
+
+def for_option(default: str) -> Callable[[Command], Command]:
+    """`--for`: how long to measure."""
+    return click.option(
+        "--for",
+        "duration",
+        type=Duration(least=0.2),
+        default=default,
+        show_default=True,
+        help="How long to measure.",
+    )
+
+
+work_option = click.option(
+    "--work",
+    metavar="URL#NAME",
+    help="Measure per request: read the Prometheus counter NAME at URL (summed over its labels; "
+    "without #NAME the first whose name ends in requests_total).",
+)
+
+json_option = click.option(
+    "--json",
+    "json_to",
+    metavar="FILE|-",
+    help="Write the report as JSON to FILE; `-` prints it on stdout instead of the text.",
+)
+
+force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
+
+sites_option = click.option(
+    "--sites",
+    type=click.Choice(["never", "tracemalloc"]),
+    default="never",
+    show_default=True,
+    help="Also say where what grows was allocated. `tracemalloc` slows the target while it is on.",
+)
+
+
+def output_option(*, required: bool, help_text: str) -> Callable[[Command], Command]:
+    """`-o FILE`: where the recording goes."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        required=required,
+        help=help_text,
+    )

@@ -1,0 +1,95 @@
+"""`leakscope watch`: from a pid or a command to a verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from leakscope.cli.arguments import pid_or_command
+from leakscope.cli.console import note, refuse_existing, refuse_existing_json
+from leakscope.cli.options import (
+    every_option,
+    for_option,
+    force_option,
+    json_option,
+    output_option,
+    sites_option,
+    work_option,
+)
+from leakscope.errors import ExitCode
+
+if TYPE_CHECKING:
+    from leakscope.capture.work import WorkMeter
+    from leakscope.model.recording import Recording
+    from leakscope.watching.recorder import Plan
+
+_EPILOG = """\b
+Examples:
+  leakscope watch 4242
+  leakscope watch 4242 --for 10m --work http://127.0.0.1:8080/metrics#http_requests_total
+  leakscope watch -o gateway.lscope -- python -m gateway --port 8080
+"""
+
+
+@click.command("watch", epilog=_EPILOG)
+@click.argument("what", nargs=-1, metavar="PID | -- CMD...", type=click.UNPROCESSED)
+@every_option("5s")
+@for_option("60s")
+@work_option
+@sites_option
+@output_option(required=False, help_text="Keep the recording in FILE, for diff and why.")
+@json_option
+@force_option
+def command(
+    what: tuple[str, ...],
+    every: float | None,
+    duration: float,
+    work: str | None,
+    sites: str,
+    output: Path | None,
+    json_to: str | None,
+    force: bool,
+) -> None:
+    """Watch a process and say what leaks, how fast and who holds it.
+
+    Give the PID of a running Python service, or `--` and a command to start. Ctrl-C ends the
+    measurement early, with a verdict from what was seen.
+
+    A command that was started gets its signals passed on and is told to end (SIGTERM) after the
+    measurement. If it ends by itself before, with no leak found, its exit status is leakscope's.
+    """
+    from leakscope.capture.process import identify
+    from leakscope.cli.diagnosing import EXIT_CODES, conclude, record
+    from leakscope.watching.recorder import plan
+    from leakscope.watching.work import meter_for
+
+    refuse_existing(output, force=force)
+    refuse_existing_json(json_to, force=force)
+    pid, argv = pid_or_command(what)
+    schedule = plan(every, duration)
+    meter = meter_for(work)
+    status = 0
+    if pid is not None:
+        recording = record(identify(pid), schedule, meter=meter, sites=sites == "tracemalloc")
+    else:
+        recording, status = _record_command(argv, schedule, meter, sites == "tracemalloc")
+    diagnosis = conclude(recording, output=output, json_to=json_to, force=force)
+    code = EXIT_CODES[diagnosis.verdict]
+    raise SystemExit(status if status and code != ExitCode.LEAKING else int(code))
+
+
+def _record_command(
+    argv: tuple[str, ...], schedule: Plan, meter: WorkMeter | None, sites: bool
+) -> tuple[Recording, int]:
+    """Start a command and record it; return its exit status too if it ended by itself."""
+    from leakscope.capture.launch import launch
+    from leakscope.cli.diagnosing import record
+
+    with launch(argv, stop="terminate", stdout_to_stderr=True) as launched:
+        recording = record(launched.identity, schedule, meter=meter, sites=sites)
+        status = launched.popen.poll()
+    if status:
+        note(f"the command ended with status {status}")
+    return recording, status or 0

@@ -1,0 +1,229 @@
+"""The measuring loop: a census every so often, evidence once something grows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from threading import Event
+from typing import Protocol
+
+from leakscope import __version__
+from leakscope.analysis.suspects import suspects
+from leakscope.capture.interface import Capture
+from leakscope.capture.limits import memory_bound
+from leakscope.capture.metrics import sample_metrics
+from leakscope.capture.process import ProcessIdentity, TargetGone
+from leakscope.capture.work import WorkMeter, WorkNotRead, WorkReading
+from leakscope.errors import LeakscopeError
+from leakscope.model.census import Census
+from leakscope.model.evidence import Evidence
+from leakscope.model.recording import Ending, Recording
+from leakscope.model.target import MemoryLimit, Target
+
+FEWEST_SAMPLES = 13
+"""A plan makes at least so many: enough to screen and to confirm after warm-up is dropped."""
+
+_EVIDENCE_AT = 0.6
+"""Share of the samples after which evidence is gathered a first time, in case the target exits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When samples are taken."""
+
+    every: float
+    """Seconds between two samples."""
+    duration: float
+    """Seconds from the first sample to the last."""
+
+    @property
+    def samples(self) -> int:
+        """How many samples that makes, the first and the last included."""
+        return int(self.duration / self.every + 1e-9) + 1
+
+
+def plan(every: float | None, duration: float, *, usual: float = 5.0) -> Plan:
+    """Return the sampling plan for what the user asked for.
+
+    Without a wish for `every`, samples come every `usual` seconds, or more often when
+    `duration` is too short for `FEWEST_SAMPLES`.
+    """
+    if every is None:
+        every = min(usual, duration / (FEWEST_SAMPLES - 1))
+    return Plan(every=min(every, duration), duration=duration)
+
+
+class Observer(Protocol):
+    """Somebody who follows a recording while it is made."""
+
+    def sampled(self, recording: Recording, plan: Plan) -> None:
+        """Take note of the recording so far; its last census is new."""
+        ...
+
+    def gathering(self) -> None:
+        """Take note that evidence is being gathered."""
+        ...
+
+
+class NothingMeasured(LeakscopeError):
+    """Not one sample could be taken."""
+
+    hint = "`leakscope doctor PID` shows what stands in the way."
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Makes one recording of one connected target.
+
+    Whatever happens to the target or its work counter on the way, what was measured until then
+    is kept: `record` raises only when there is nothing to return.
+    """
+
+    target: Target
+    capture: Capture
+    meter: WorkMeter | None = None
+    observer: Observer | None = None
+    sites: bool = False
+    stop: Event = field(default_factory=Event)
+    """Set it (from a signal handler, say) to end early with what there is."""
+    finished: Callable[[], bool] = lambda: False
+    """Asked before each sample; true ends the recording early as complete."""
+    clock: Callable[[], float] = time.monotonic
+    _censuses: list[Census] = field(default_factory=list)
+    _evidence: Evidence = field(default_factory=Evidence)
+    _caveats: list[str] = field(default_factory=list)
+    _limit: MemoryLimit | None = None
+    _work_unit: str = "second"
+
+    def record(self, plan: Plan) -> Recording:
+        """Take the samples of `plan` and gather evidence about what grows."""
+        if self.meter is not None:
+            # A counter that can not be read is told before anything is measured.
+            self._work_unit = self.meter.read().unit
+        if self.sites:
+            self.capture.trace_allocations(on=True)
+        bound = memory_bound(self.target.pid)
+        self._limit = None if bound is None else bound.as_limit()
+        ending = self._sample_all(plan)
+        if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
+            ending = self._gather(ending)
+        return self._recording(ending)
+
+    def _sample_all(self, plan: Plan) -> Ending:
+        begin = self.clock()
+        for number in range(plan.samples):
+            due = begin + number * plan.every
+            if self.stop.wait(max(0.0, due - self.clock())):
+                break
+            if number and self.finished():
+                return Ending.COMPLETE
+            ended = self._sample(plan)
+            if ended is not None:
+                return ended
+            if number == int(plan.samples * _EVIDENCE_AT):
+                self._gather(Ending.COMPLETE)
+        if not self._censuses:
+            self._sample(plan)
+        return Ending.INTERRUPTED if self.stop.is_set() else Ending.COMPLETE
+
+    def _sample(self, plan: Plan) -> Ending | None:
+        """Take one sample; return why there can be no more, or None to go on."""
+        try:
+            census = self._census()
+        except LeakscopeError as problem:
+            if not self._censuses:
+                raise
+            return self._lost(problem)
+        if census is None:
+            return None
+        self._censuses.append(census)
+        if self.observer is not None:
+            self.observer.sampled(self._recording(Ending.INTERRUPTED), plan)
+        return None
+
+    def _census(self) -> Census | None:
+        work_before = self._work()
+        reading = self.capture.census()
+        at = time.time()
+        work_after = self._work()
+        if self.meter is not None and (work_before is None or work_after is None):
+            return None
+        return Census(
+            at=at,
+            work=_midway(work_before, work_after),
+            types=reading.types,
+            containers=reading.containers,
+            metrics=sample_metrics(self._identity()),
+            pause_ms=reading.pause_ms,
+        )
+
+    def _work(self) -> WorkReading | None:
+        if self.meter is None:
+            return None
+        try:
+            reading = self.meter.read()
+        except WorkNotRead as problem:
+            self._identity().verify()
+            self._caveat(f"The work counter could not be read every time: {problem}.")
+            return None
+        if reading.reset:
+            self._caveat(f"The counter {reading.name} started anew while it was read.")
+        return reading
+
+    def _gather(self, ending: Ending) -> Ending:
+        """Gather evidence; on failure keep what was gathered before."""
+        wanted = suspects(self._recording(ending))
+        if not wanted and not self.sites:
+            return ending
+        if self.observer is not None:
+            self.observer.gathering()
+        try:
+            self._evidence = self.capture.gather(wanted)
+        except LeakscopeError as problem:
+            return self._lost(problem)
+        return ending
+
+    def _lost(self, problem: LeakscopeError) -> Ending:
+        gone = isinstance(problem, TargetGone) or not self._identity().is_alive()
+        self._caveat(
+            "The target exited while it was watched."
+            if gone
+            else f"Measuring ended early: {problem}."
+        )
+        return Ending.TARGET_EXITED if gone else Ending.LOST
+
+    def _caveat(self, text: str) -> None:
+        if text not in self._caveats:
+            self._caveats.append(text)
+
+    def _identity(self) -> ProcessIdentity:
+        return ProcessIdentity(self.target.pid, self.target.started)
+
+    def _recording(self, ending: Ending) -> Recording:
+        if not self._censuses:
+            raise NothingMeasured(f"no sample could be taken of process {self.target.pid}")
+        return Recording(
+            target=self.target,
+            kind=self.capture.kind,
+            work_unit=self._work_unit,
+            censuses=tuple(self._censuses),
+            evidence=self._evidence,
+            ending=ending,
+            limit=self._limit,
+            caveats=(*self.capture.caveats, *self._caveats),
+            leakscope=__version__,
+        )
+
+
+def _midway(before: WorkReading | None, after: WorkReading | None) -> float | None:
+    """Return the work at a census between two readings: requests are served meanwhile."""
+    if before is None or after is None:
+        return None
+    return (before.total + after.total) / 2
+
+
+def single_census(target: Target, capture: Capture) -> Recording:
+    """Return a recording of one census, taken now."""
+    one = Recorder(target=target, capture=capture).record(Plan(every=1.0, duration=0.0))
+    return replace(one, ending=Ending.COMPLETE)
