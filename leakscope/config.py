@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ _KEYS = {
     "for": "duration",
     "server": "server",
 }
+_LISTS = ("max-growth", "server")
 
 
 def settings_from(directory: Path) -> Settings:
@@ -70,15 +71,15 @@ def _settings(file: Path) -> Settings:
             f"{file}: unknown setting {unknown[0]!r} in [tool.leakscope]",
             hint=f"Settings are {', '.join(sorted(_KEYS))}.",
         )
-    return Settings(**{_KEYS[key]: _checked(file, key, value) for key, value in ours.items()})
+    checked: dict[str, Any] = {_KEYS[k]: _checked(file, k, v) for k, v in ours.items()}
+    return Settings(**checked)
 
 
-def _checked(file: Path, key: str, value: Any) -> Any:
+def _checked(file: Path, key: str, value: object) -> str | tuple[str, ...]:
     """Return a setting's value in the type its field has."""
     if key == "max-growth" and isinstance(value, dict):
         value = [f"{pattern}={rate}" for pattern, rate in value.items()]
-    many = {f.name for f in fields(Settings) if "tuple" in str(f.type)}
-    if _KEYS[key] in many:
+    if key in _LISTS:
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise BadSettings(f"{file}: tool.leakscope.{key} must be a list of strings")
         return tuple(value)

@@ -31,6 +31,15 @@ def record(
     identity: ProcessIdentity, plan: Plan, *, meter: WorkMeter | None = None, sites: bool = False
 ) -> Recording:
     """Attach, take the samples of `plan`, detach; Ctrl-C ends it early with what there is."""
+    with attached_recorder(identity, plan, meter=meter, sites=sites) as recorder:
+        return recorder.record(plan)
+
+
+@contextmanager
+def attached_recorder(
+    identity: ProcessIdentity, plan: Plan, *, meter: WorkMeter | None = None, sites: bool = False
+) -> Iterator[Recorder]:
+    """Yield a recorder of an attached target that shows its progress; detach on leaving."""
     with connect_to(identity) as connected:
         note(
             f"attached to pid {identity.pid} (CPython {connected.target.python}, "
@@ -38,7 +47,7 @@ def record(
             f"sampling every {plan.every:g}s for {plan.duration:g}s"
         )
         with Progress() as progress, stop_on_interrupt() as stop:
-            recorder = Recorder(
+            yield Recorder(
                 connected.target,
                 connected.capture,
                 meter=meter,
@@ -46,7 +55,6 @@ def record(
                 sites=sites,
                 stop=stop,
             )
-            return recorder.record(plan)
 
 
 def conclude(

@@ -94,9 +94,7 @@ def _table(recording: Recording, plan: Plan) -> Table:
     for change in _growing(recording)[:_ROWS]:
         counts = [_count(census, change.type) for census in recording.censuses]
         slope = "" if change.slope is None else f"{change.slope.estimate:+.3g}"
-        table.add_row(
-            _plain(change.type), f"{change.objects_last:,}", sparkline(counts, 12), slope
-        )
+        table.add_row(_plain(change.type), f"{change.objects_last:,}", sparkline(counts, 12), slope)
     return table
 
 

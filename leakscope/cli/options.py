@@ -26,18 +26,16 @@ class Duration(click.ParamType):
         self.most = most
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return seconds; fails the command on anything that is not a time span in bounds."""
-        if isinstance(value, int | float):
+        if isinstance(value, (int, float)):
             return float(value)
         seconds = parse_duration(str(value))
         if seconds is None:
             self.fail(f"{value!r} is no time span; write 500ms, 5s, 10m or 1h30m", param, ctx)
         if not self.least <= seconds <= self.most:
-            self.fail(
-                f"{value!r} is out of bounds: {self.least:g}s to {self.most:g}s", param, ctx
-            )
+            self.fail(f"{value!r} is out of bounds: {self.least:g}s to {self.most:g}s", param, ctx)
         return seconds
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import subprocess
 import tempfile
@@ -41,6 +40,8 @@ class LoadLoop:
     """
 
     argv: tuple[str, ...]
+    output: IO[bytes]
+    """What the current run prints; shown if it fails."""
     runs: int = 0
     """Runs that ended well so far."""
     failure: LoadFailed | None = None
@@ -50,9 +51,8 @@ class LoadLoop:
 
     def start(self) -> None:
         """Start the first run. Raises `LoadNotFound` if there is no such command."""
-        output = tempfile.TemporaryFile()
-        self._current = self._spawn(output)
-        self._thread = threading.Thread(target=self._go_on, args=(output,), daemon=True)
+        self._current = self._spawn()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
         self._thread.start()
 
     def failed(self) -> bool:
@@ -73,17 +73,17 @@ class LoadLoop:
         if self._thread is not None:
             self._thread.join(_GRACE_S)
 
-    def _spawn(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                self.argv, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT
             )
         except OSError as problem:
             raise LoadNotFound(
                 f"cannot start the load command {self.argv[0]!r}: {problem.strerror}"
             ) from None
 
-    def _go_on(self, output: IO[bytes]) -> None:
+    def _go_on(self) -> None:
         """Wait for each run and start the next, until stopped or a run fails."""
         while self._current is not None:
             status = self._current.wait()
@@ -91,17 +91,17 @@ class LoadLoop:
                 break
             if status:
                 self.failure = LoadFailed(
-                    f"the load command ended with status {status}{_last_words(output)}"
+                    f"the load command ended with status {status}{_last_words(self.output)}"
                 )
                 break
             self.runs += 1
-            output.seek(0)
-            output.truncate()
-            with contextlib.suppress(LoadNotFound):
-                self._current = self._spawn(output)
-                continue
-            break
-        output.close()
+            self.output.seek(0)
+            self.output.truncate()
+            try:
+                self._current = self._spawn()
+            except LoadNotFound as problem:
+                self.failure = LoadFailed(str(problem))
+                break
 
 
 @contextmanager
@@ -113,12 +113,13 @@ def load_running(command: str) -> Iterator[LoadLoop]:
         raise LoadNotFound(f"the load command makes no sense: {problem}") from None
     if not argv:
         raise LoadNotFound("the load command is empty")
-    loop = LoadLoop(argv)
-    loop.start()
-    try:
-        yield loop
-    finally:
-        loop.stop()
+    with tempfile.TemporaryFile() as output:
+        loop = LoadLoop(argv, output)
+        loop.start()
+        try:
+            yield loop
+        finally:
+            loop.stop()
 
 
 def _last_words(output: IO[bytes]) -> str:
