@@ -1,0 +1,266 @@
+"""The evidence of a recording as tables, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from leakscope.model.evidence import (
+    EntryShare,
+    Evidence,
+    HolderEvidence,
+    Site,
+    SiteGrowth,
+    Step,
+    TypeEvidence,
+)
+from leakscope.storage.tables import BadTable, Column, Kind, Table, TableSpec, grouped, owners
+
+HOLDERS = TableSpec(
+    "evidence_holders",
+    (
+        Column("address", Kind.ADDRESS),
+        Column("type", Kind.TEXT),
+        Column("entries_sampled", Kind.COUNT),
+        Column("site_file", Kind.TEXT, nullable=True),
+        Column("site_line", Kind.INTEGER, nullable=True),
+        Column("site_function", Kind.TEXT, nullable=True),
+    ),
+)
+SUSPECT_TYPES = TableSpec(
+    "evidence_types", (Column("type", Kind.TEXT), Column("objects", Kind.COUNT))
+)
+STEPS = TableSpec(
+    "evidence_steps",
+    (
+        Column("of", Kind.TEXT),
+        Column("row", Kind.COUNT),
+        Column("part", Kind.TEXT),
+        Column("position", Kind.COUNT),
+        Column("edge", Kind.TEXT),
+        Column("type", Kind.TEXT),
+    ),
+)
+"""`of` is `holder` or `type`, `row` its row in `evidence_holders` or `evidence_types`; `part` is
+`chain` or `entry`."""
+SHARES = TableSpec(
+    "evidence_shares",
+    (
+        Column("holder", Kind.COUNT),
+        Column("type", Kind.TEXT),
+        Column("objects", Kind.AMOUNT),
+        Column("bytes", Kind.AMOUNT),
+    ),
+)
+ALLOCATIONS = TableSpec(
+    "evidence_allocations", (Column("bytes", Kind.COUNT), Column("blocks", Kind.COUNT))
+)
+FRAMES = TableSpec(
+    "evidence_frames",
+    (
+        Column("allocation", Kind.COUNT),
+        Column("position", Kind.COUNT),
+        Column("file", Kind.TEXT),
+        Column("line", Kind.INTEGER),
+        Column("function", Kind.TEXT),
+    ),
+)
+EVIDENCE_TABLES = (HOLDERS, SUSPECT_TYPES, STEPS, SHARES, ALLOCATIONS, FRAMES)
+
+_PARTS = (("holder", "chain"), ("holder", "entry"), ("type", "chain"))
+
+
+def encode_evidence(evidence: Evidence) -> list[Table]:
+    """Return the tables of `evidence`, in the order of `EVIDENCE_TABLES`."""
+    sites = [holder.site for holder in evidence.holders]
+    holders = Table(
+        HOLDERS,
+        {
+            "address": [holder.address for holder in evidence.holders],
+            "type": [holder.type for holder in evidence.holders],
+            "entries_sampled": [holder.entries_sampled for holder in evidence.holders],
+            "site_file": [None if site is None else site.file for site in sites],
+            "site_line": [None if site is None else site.line for site in sites],
+            "site_function": [None if site is None else site.function for site in sites],
+        },
+    )
+    types = Table(
+        SUSPECT_TYPES,
+        {
+            "type": [each.type for each in evidence.types],
+            "objects": [each.objects for each in evidence.types],
+        },
+    )
+    return [
+        holders,
+        types,
+        _encode_steps(evidence),
+        _encode_shares(evidence.holders),
+        *_encode_allocations(evidence.sites),
+    ]
+
+
+def decode_evidence(tables: Mapping[str, Table]) -> Evidence:
+    """Return the evidence that `tables` (by name) hold. Raises `BadTable` on contradictions."""
+    holders, types = tables[HOLDERS.name], tables[SUSPECT_TYPES.name]
+    steps = _decode_steps(tables[STEPS.name], holders.rows, types.rows)
+    suspects = zip(types.texts("type"), types.ints("objects"), strict=True)
+    return Evidence(
+        holders=_decode_holders(holders, steps, tables[SHARES.name]),
+        types=tuple(
+            TypeEvidence(name, objects, tuple(steps["type", "chain"][row]))
+            for row, (name, objects) in enumerate(suspects)
+        ),
+        sites=_decode_allocations(tables[ALLOCATIONS.name], tables[FRAMES.name]),
+    )
+
+
+def _decode_holders(
+    table: Table, steps: Mapping[tuple[str, str], list[list[Step]]], share_table: Table
+) -> tuple[HolderEvidence, ...]:
+    share_rows = zip(
+        share_table.texts("type"),
+        share_table.floats("objects"),
+        share_table.floats("bytes"),
+        strict=True,
+    )
+    shares = grouped(
+        owners(share_table, "holder", table.rows),
+        (EntryShare(*row) for row in share_rows),
+        table.rows,
+    )
+    sites = _decode_sites(table)
+    rows = zip(
+        table.ints("address"), table.texts("type"), table.ints("entries_sampled"), strict=True
+    )
+    return tuple(
+        HolderEvidence(
+            address=address,
+            type=name,
+            chain=tuple(steps["holder", "chain"][row]),
+            entry=tuple(steps["holder", "entry"][row]),
+            shares=tuple(shares[row]),
+            entries_sampled=sampled,
+            site=sites[row],
+        )
+        for row, (address, name, sampled) in enumerate(rows)
+    )
+
+
+def _decode_sites(table: Table) -> list[Site | None]:
+    sites: list[Site | None] = []
+    for file, line, function in zip(
+        table.maybe_texts("site_file"),
+        table.maybe_ints("site_line"),
+        table.maybe_texts("site_function"),
+        strict=True,
+    ):
+        if file is None and line is None and function is None:
+            sites.append(None)
+        elif file is None or line is None or function is None:
+            raise BadTable("evidence_holders has half a source line")
+        else:
+            sites.append(Site(file, line, function))
+    return sites
+
+
+def _encode_steps(evidence: Evidence) -> Table:
+    rows = list(_step_rows(evidence))
+    return Table(
+        STEPS,
+        {
+            "of": [row[0] for row in rows],
+            "row": [row[1] for row in rows],
+            "part": [row[2] for row in rows],
+            "position": [row[3] for row in rows],
+            "edge": [row[4].edge for row in rows],
+            "type": [row[4].type for row in rows],
+        },
+    )
+
+
+def _step_rows(evidence: Evidence) -> Iterator[tuple[str, int, str, int, Step]]:
+    for row, holder in enumerate(evidence.holders):
+        for position, step in enumerate(holder.chain):
+            yield "holder", row, "chain", position, step
+        for position, step in enumerate(holder.entry):
+            yield "holder", row, "entry", position, step
+    for row, each in enumerate(evidence.types):
+        for position, step in enumerate(each.chain):
+            yield "type", row, "chain", position, step
+
+
+def _decode_steps(
+    table: Table, holders: int, types: int
+) -> dict[tuple[str, str], list[list[Step]]]:
+    """Return the steps of each owner by what it is and by the part they belong to."""
+    counts = {"holder": holders, "type": types}
+    decoded: dict[tuple[str, str], list[list[Step]]] = {
+        part: [[] for _ in range(counts[part[0]])] for part in _PARTS
+    }
+    for of, row, part, position, edge, name in zip(
+        table.texts("of"),
+        table.ints("row"),
+        table.texts("part"),
+        table.ints("position"),
+        table.texts("edge"),
+        table.texts("type"),
+        strict=True,
+    ):
+        chains = decoded.get((of, part))
+        if chains is None or row >= len(chains):
+            raise BadTable("evidence_steps belong to something that is not there")
+        if position != len(chains[row]):
+            raise BadTable("evidence_steps are not in order")
+        chains[row].append(Step(edge, name))
+    return decoded
+
+
+def _encode_shares(holders: Sequence[HolderEvidence]) -> Table:
+    shares = [(row, share) for row, holder in enumerate(holders) for share in holder.shares]
+    return Table(
+        SHARES,
+        {
+            "holder": [row for row, _ in shares],
+            "type": [share.type for _, share in shares],
+            "objects": [share.objects for _, share in shares],
+            "bytes": [share.bytes for _, share in shares],
+        },
+    )
+
+
+def _encode_allocations(growths: Sequence[SiteGrowth]) -> list[Table]:
+    frames = [
+        (row, position, site)
+        for row, growth in enumerate(growths)
+        for position, site in enumerate(growth.stack)
+    ]
+    allocations = {"bytes": [g.bytes for g in growths], "blocks": [g.blocks for g in growths]}
+    return [
+        Table(ALLOCATIONS, allocations),
+        Table(
+            FRAMES,
+            {
+                "allocation": [row for row, _, _ in frames],
+                "position": [position for _, position, _ in frames],
+                "file": [site.file for _, _, site in frames],
+                "line": [site.line for _, _, site in frames],
+                "function": [site.function for _, _, site in frames],
+            },
+        ),
+    ]
+
+
+def _decode_allocations(table: Table, frames: Table) -> tuple[SiteGrowth, ...]:
+    rows = zip(frames.texts("file"), frames.ints("line"), frames.texts("function"), strict=True)
+    stacks = grouped(
+        owners(frames, "allocation", table.rows), (Site(*row) for row in rows), table.rows
+    )
+    seen = [0] * table.rows
+    for owner, position in zip(frames.ints("allocation"), frames.ints("position"), strict=True):
+        if position != seen[owner]:
+            raise BadTable("evidence_frames are not in order")
+        seen[owner] += 1
+    growths = zip(table.ints("bytes"), table.ints("blocks"), strict=True)
+    return tuple(
+        SiteGrowth(tuple(stacks[row]), size, blocks) for row, (size, blocks) in enumerate(growths)
+    )

@@ -1,0 +1,185 @@
+"""A table as Parquet with zstd, which any engine reads, and back.
+
+Reading trusts nothing: sizes are bounded before bytes are expanded, and repeated text stays
+dictionary-encoded, so a small file cannot grow without bound.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from leakscope.storage.errors import cause
+from leakscope.storage.surrogates import from_utf8_text, to_utf8_text
+from leakscope.storage.tables import BadTable, Cell, Column, Kind, Table, TableSpec, check_column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+MAX_ROWS = 20_000_000
+"""Of one table: a night of censuses every five seconds, of two thousand types each."""
+MAX_TABLE_BYTES = 1 << 30
+"""Of one table, expanded."""
+
+_BATCH_ROWS = 1 << 16
+_MAX_ROW_GROUPS = 4096
+_MAX_TEXT_BYTES = 1 << 24
+"""Of one string in a Parquet footer."""
+
+
+def to_parquet(table: Table) -> bytes:
+    """Return `table` as a Parquet file, zstd. Raises `BadTable` for values no process can have."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    spec = table.spec
+    if table.rows > MAX_ROWS:
+        raise BadTable(f"{spec.name} has {table.rows:,} rows, more than {MAX_ROWS:,}")
+    arrays = []
+    for column in spec.columns:
+        cells = table.columns[column.name]
+        check_column(spec, column, cells)
+        if column.kind is Kind.TEXT:
+            cells = _encoded_texts(cast("Sequence[str | None]", cells))
+        try:
+            arrays.append(pa.array(cells, type=_plain_type(column)))
+        except (pa.ArrowException, OverflowError, TypeError, ValueError) as problem:
+            raise BadTable(f"{spec.name}.{column.name}: {cause(problem)}") from None
+    fields = [pa.field(c.name, _plain_type(c), nullable=c.nullable) for c in spec.columns]
+    content = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+    sink = io.BytesIO()
+    pq.write_table(content, sink, compression="zstd", store_schema=False)
+    _check_expansion(spec, pq.read_metadata(sink))
+    return sink.getvalue()
+
+
+def from_parquet(spec: TableSpec, content: bytes, rows: int) -> Table:
+    """Return the table of `rows` rows that `content` holds. Raises `BadTable` for all others."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    readers = [_reader(spec, column) for column in spec.columns]
+    try:
+        file = pq.ParquetFile(
+            pa.BufferReader(content),
+            read_dictionary=[c.name for c in spec.columns if c.kind is Kind.TEXT],
+            pre_buffer=False,
+            thrift_string_size_limit=_MAX_TEXT_BYTES,
+            thrift_container_size_limit=_MAX_ROW_GROUPS * len(spec.columns),
+        )
+        _check_shape(spec, file, rows)
+        read = 0
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+            batch.validate(full=True)
+            read += batch.num_rows
+            if read > rows:
+                break
+            for reader, array in zip(readers, batch.columns, strict=True):
+                reader.add(array)
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, MemoryError) as why:
+        raise BadTable(f"{spec.name} is not a readable table ({cause(why)})") from None
+    if read != rows:
+        raise BadTable(f"{spec.name} does not have the {rows:,} rows it announces")
+    columns = {reader.column.name: reader.cells for reader in readers}
+    for reader in readers:
+        check_column(spec, reader.column, reader.cells)
+    return Table(spec, columns)
+
+
+class _ValueReader:
+    """Collects a column of numbers, piece by piece."""
+
+    def __init__(self, spec: TableSpec, column: Column) -> None:
+        self.spec = spec
+        self.column = column
+        self.cells: list[Cell] = []
+
+    def add(self, array: pa.Array) -> None:
+        """Append a piece's values as Python's."""
+        if not self.column.nullable and array.null_count:
+            raise BadTable(f"{self.spec.name}.{self.column.name} lacks values")
+        self.cells.extend(self._values(array))
+
+    def _values(self, array: pa.Array) -> Iterable[Cell]:
+        return cast("list[Cell]", array.to_pylist())
+
+
+class _TextReader(_ValueReader):
+    """Collects a column of text; equal texts become one object, each decoded once."""
+
+    def __init__(self, spec: TableSpec, column: Column) -> None:
+        super().__init__(spec, column)
+        self._known: dict[str, str] = {}
+        self._dictionary: pa.Array | None = None
+        self._words: list[str | None] = []
+
+    def _values(self, array: pa.Array) -> Iterable[Cell]:
+        if self._dictionary is None or not array.dictionary.equals(self._dictionary):
+            self._dictionary = array.dictionary
+            self._words = [self._word(word) for word in array.dictionary.to_pylist()]
+        words = self._words
+        return [None if index is None else words[index] for index in array.indices.to_pylist()]
+
+    def _word(self, stored: str | None) -> str | None:
+        if stored is None:
+            return None
+        return self._known.setdefault(stored, from_utf8_text(stored))
+
+
+def _reader(spec: TableSpec, column: Column) -> _ValueReader:
+    return (_TextReader if column.kind is Kind.TEXT else _ValueReader)(spec, column)
+
+
+def _check_shape(spec: TableSpec, file: pq.ParquetFile, rows: int) -> None:
+    """Refuse wrong columns and absurd sizes before anything is expanded."""
+    import pyarrow as pa
+
+    wanted = pa.schema([_read_field(column) for column in spec.columns])
+    if not file.schema_arrow.equals(wanted, check_metadata=False):
+        raise BadTable(f"{spec.name} has other columns than this format's")
+    metadata = file.metadata
+    if metadata.num_rows != rows or not 0 <= rows <= MAX_ROWS:
+        raise BadTable(f"{spec.name} has {metadata.num_rows:,} rows where {rows:,} were announced")
+    _check_expansion(spec, metadata)
+
+
+def _check_expansion(spec: TableSpec, metadata: pq.FileMetaData) -> None:
+    if metadata.num_row_groups > _MAX_ROW_GROUPS:
+        raise BadTable(f"{spec.name} is cut into {metadata.num_row_groups:,} row groups")
+    sizes = [
+        metadata.row_group(group).column(column).total_uncompressed_size
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    ]
+    if any(size < 0 for size in sizes) or sum(sizes) > MAX_TABLE_BYTES:
+        raise BadTable(f"{spec.name} takes more than {MAX_TABLE_BYTES >> 30} GiB expanded")
+
+
+def _encoded_texts(cells: Sequence[str | None]) -> list[Cell]:
+    """Return text as UTF-8 can hold it, each distinct text looked at once."""
+    fit = {cell: to_utf8_text(cell) for cell in set(cells) if cell is not None}
+    return [None if cell is None else fit[cell] for cell in cells]
+
+
+def _plain_type(column: Column) -> pa.DataType:
+    import pyarrow as pa
+
+    match column.kind:
+        case Kind.COUNT | Kind.INTEGER:
+            return pa.int64()
+        case Kind.ADDRESS:
+            return pa.uint64()
+        case Kind.REAL | Kind.AMOUNT:
+            return pa.float64()
+        case Kind.TEXT:
+            return pa.string()
+
+
+def _read_field(column: Column) -> pa.Field:
+    import pyarrow as pa
+
+    plain = _plain_type(column)
+    read = pa.dictionary(pa.int32(), plain) if column.kind is Kind.TEXT else plain
+    return pa.field(column.name, read, nullable=column.nullable)
