@@ -18,7 +18,7 @@ else:
     _ParamType = click.ParamType  # Generic from click 8.5 on only.
 
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|min|m|h|d|)")
 
 
 class Duration(_ParamType):
@@ -50,7 +50,7 @@ def parse_duration(text: str) -> float | None:
     seconds, position = 0.0, 0
     while position < len(text):
         match = _DURATION.match(text, position)
-        if match is None or (match[2] == "" and match.end() != len(text)):
+        if match is None or (match[2] == "" and match[0] != text):
             return None
         seconds += float(match[1]) * _UNITS[match[2]]
         position = match.end()
