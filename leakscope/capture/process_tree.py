@@ -1,0 +1,73 @@
+"""Finding the Python process in what a command became or started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psutil
+
+from leakscope.capture.permissions import NotPermitted
+from leakscope.capture.process import (
+    NoSuchProcess,
+    PidReused,
+    ProcessIdentity,
+    TargetGone,
+    identify,
+)
+from leakscope.capture.runtime import NotPython, is_initialized
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a look through a process tree found."""
+
+    found: ProcessIdentity | None = None
+    """The Python process, once its interpreter is initialised."""
+    refused: NotPermitted | None = None
+    """Why a process on the way could not be looked into, if one could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one process turned out to be."""
+
+    is_python: bool = False
+    ready: ProcessIdentity | None = None
+    refused: NotPermitted | None = None
+
+
+def closest_interpreter(root: int) -> Search:
+    """Return the Python process closest to `root` in its process tree, `root` included.
+
+    Among equally close ones the lowest pid is taken. Nothing below a Python process is looked at:
+    a service's workers are not the service, and one that still starts up is waited for.
+    """
+    refused: NotPermitted | None = None
+    level = [root]
+    while level:
+        for pid in level:
+            look = _look(pid)
+            if look.is_python:
+                return Search(look.ready, refused)
+            refused = look.refused or refused
+        level = sorted(child for pid in level for child in _children(pid))
+    return Search(None, refused)
+
+
+def _look(pid: int) -> _Look:
+    try:
+        identity = identify(pid)
+        ready = is_initialized(pid)
+        identity.verify()
+    except NotPermitted as error:
+        return _Look(refused=error)
+    except (NotPython, NoSuchProcess, TargetGone, PidReused):
+        return _Look()
+    return _Look(is_python=True, ready=None if ready is False else identity)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.Error:
+        return []
