@@ -1,0 +1,116 @@
+"""A diagnosis as JSON, schema `leakscope.report/1`: stable, for programs."""
+
+from __future__ import annotations
+
+from leakscope import __version__
+from leakscope.model.finding import Diagnosis, Finding, Forecast
+from leakscope.model.trend import Trend
+from leakscope.report.documents import Json, chain, dump, interval, site
+
+SCHEMA = "leakscope.report/1"
+# 1: the first. Keys may be added; none is renamed, removed or given another meaning.
+
+
+class JsonRenderer:
+    """Writes a diagnosis as JSON."""
+
+    def render(self, diagnosis: Diagnosis) -> str:
+        """Return the JSON document."""
+        return render_json(diagnosis)
+
+
+def render_json(diagnosis: Diagnosis) -> str:
+    """Return `diagnosis` as JSON: the same facts as the terminal report, and all of them.
+
+    Rates are per unit of work (`work.unit`), sizes in bytes, times in seconds unless the key says
+    otherwise; numbers that are not known are null.
+    """
+    target, capture, work = diagnosis.target, diagnosis.capture, diagnosis.work
+    return dump(
+        {
+            "schema": SCHEMA,
+            "leakscope": __version__,
+            "verdict": diagnosis.verdict.value,
+            "reason": diagnosis.reason,
+            "target": {
+                "pid": target.pid,
+                "started": target.started,
+                "cmdline": target.cmdline,
+                "python": target.python,
+                "implementation": target.implementation,
+            },
+            "capture": {
+                "kind": capture.kind.value,
+                "samples": capture.samples,
+                "pause_ms": {"median": capture.pause_median_ms, "max": capture.pause_max_ms},
+            },
+            "work": {"unit": work.unit, "total": work.total},
+            "seconds": diagnosis.seconds,
+            "findings": [_finding(finding) for finding in diagnosis.findings],
+            "not_leaks": [
+                {"key": each.key, "label": each.label, "reason": each.reason}
+                for each in diagnosis.not_leaks
+            ],
+            "layers": None,
+            "rss": _rss(diagnosis.rss, diagnosis.rss_series),
+            "forecast": _forecast(diagnosis.forecast),
+            "caveats": diagnosis.caveats,
+        }
+    )
+
+
+def _finding(finding: Finding) -> Json:
+    holder, growth = finding.holder, finding.growth
+    return {
+        "id": finding.id,
+        "fingerprint": finding.fingerprint,
+        "status": finding.status.value,
+        "type": finding.type,
+        "types": [
+            {
+                "type": rate.type,
+                "objects_per_work": rate.objects_per_work,
+                "objects_per_second": rate.objects_per_second,
+            }
+            for rate in finding.types
+        ],
+        "growth": {
+            "unit": growth.unit,
+            "objects": interval(growth.objects),
+            "bytes": interval(growth.bytes),
+        },
+        "holder": None
+        if holder is None
+        else {
+            "path": holder.path,
+            "type": holder.type,
+            "first_length": holder.first_length,
+            "last_length": holder.last_length,
+        },
+        "chain": chain(finding.chain),
+        "allocated_at": [site(each) for each in finding.allocated_at],
+        "retained_bytes": finding.retained_bytes,
+        "why": finding.why,
+        "series": finding.series,
+    }
+
+
+def _rss(trend: Trend | None, series: tuple[float, ...]) -> Json:
+    if trend is None and not series:
+        return None
+    return {
+        "series": series,
+        "label": None if trend is None else trend.label.value,
+        "slope": None if trend is None else interval(trend.slope),
+        "reason": None if trend is None else trend.reason,
+    }
+
+
+def _forecast(forecast: Forecast | None) -> Json:
+    if forecast is None:
+        return None
+    return {
+        "earliest_seconds": forecast.earliest_seconds,
+        "latest_seconds": forecast.latest_seconds,
+        "limit": {"bytes": forecast.limit.limit_bytes, "source": forecast.limit.source},
+    }

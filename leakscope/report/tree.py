@@ -1,0 +1,86 @@
+"""A retention chain as a tree: one line per reference, from the root down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from leakscope.model.evidence import Site, Step
+from leakscope.model.finding import Holder
+from leakscope.report.layout import Page, Span, Style
+from leakscope.report.text import printable, type_text
+
+_LONGEST = 14
+"""Steps; of longer chains the middle is left out."""
+_BRANCH = "└─ "
+
+
+def put_chain(
+    page: Page,
+    chain: Sequence[Step],
+    *,
+    notes: Mapping[int, str] | None = None,
+    indent: int = 2,
+) -> None:
+    """Add `chain` to `page`, with a remark (by index of the step) on some lines.
+
+    Steps with a remark, the first and the last are always shown.
+    """
+    remarks = notes or {}
+    level = 0
+    skipped = 0
+    shown = _shown_steps(len(chain), set(remarks))
+    for index, step in enumerate(chain):
+        if index not in shown:
+            skipped += 1
+            continue
+        if skipped:
+            _put(page, indent, level, (Span(f"… {skipped} more …", Style.DIM),), "")
+            skipped, level = 0, level + 1
+        _put(page, indent, level, _step(step, index), remarks.get(index, ""))
+        level += 1
+
+
+def holder_index(chain: Sequence[Step], holder: Holder) -> int | None:
+    """Return which step of `chain` is the holder, None if none can be told to be.
+
+    The step whose references add up to the holder's path; failing that, the last of its type
+    before the leading object.
+    """
+    of_type = [i for i, step in enumerate(chain) if step.type == holder.type]
+    named = [
+        i
+        for i in of_type
+        if i and holder.path.endswith("".join(step.edge for step in chain[1 : i + 1]))
+    ]
+    if named:
+        return named[-1]
+    before_last = [i for i in of_type if i < len(chain) - 1]
+    candidates = before_last or of_type
+    return candidates[-1] if candidates else None
+
+
+def site_text(site: Site) -> str:
+    """Return `gateway/audit.py:88 in enqueue`."""
+    return f"{printable(site.file)}:{site.line} in {printable(site.function)}"
+
+
+def _shown_steps(length: int, wanted: set[int]) -> set[int]:
+    if length <= _LONGEST:
+        return set(range(length))
+    head, tail = 4, _LONGEST - 5
+    return {*range(head), *range(length - tail, length), *wanted}
+
+
+def _step(step: Step, index: int) -> tuple[Span, ...]:
+    edge = Span(step.edge, Style.STRONG)
+    if index == 0 and step.type in ("module", "builtins.module"):
+        return (edge,)
+    return (edge, Span(": " + type_text(step.type)))
+
+
+def _put(page: Page, indent: int, level: int, words: tuple[Span, ...], remark: str) -> None:
+    depth = min(3 * max(level - 1, 0), max(page.width // 3 - indent, 0))
+    start = " " * (indent + depth) + (_BRANCH if level else "")
+    hang = " " * (indent + depth + (len(_BRANCH) if level else 0) + 2)
+    fields = (words, Span("← " + remark, Style.BAD)) if remark else (words,)
+    page.put(*fields, indent=start, hang=hang)
