@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from leakscope.cli.console import refuse_existing, refuse_existing_json
+from leakscope.cli.console import refuse_outputs
 from leakscope.cli.options import (
     Duration,
     every_option,
@@ -69,8 +69,7 @@ def command(
     """
     from leakscope.cli.gating import Request, run_gate
 
-    refuse_existing(output, force=force)
-    refuse_existing_json(json_to, force=force)
+    refuse_outputs(output, json_to, force=force)
     request = Request.merged(
         server=server,
         pid=pid,

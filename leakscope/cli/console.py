@@ -9,20 +9,7 @@ from pathlib import Path
 
 import click
 
-from leakscope.errors import ExitCode, LeakscopeError
-
-
-class OutputExists(LeakscopeError):
-    """The file to be written is already there."""
-
-    hint = "Name another file, or add --force to overwrite it."
-    exit_code = ExitCode.USAGE
-
-
-class CannotWrite(LeakscopeError):
-    """A report file can not be written."""
-
-    hint = "Name a file in a directory that exists and that you may write to."
+from leakscope.storage.output import refuse_unwritable, write_atomically
 
 
 def note(text: str) -> None:
@@ -40,16 +27,12 @@ def report_width() -> int:
     return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
 
 
-def refuse_existing(path: Path | None, *, force: bool) -> None:
-    """Raise `OutputExists` before any work is done if `path` would be overwritten unasked."""
-    if path is not None and path.exists() and not force:
-        raise OutputExists(f"{path} exists already")
-
-
-def refuse_existing_json(json_to: str | None, *, force: bool) -> None:
-    """Like `refuse_existing`, for the value of `--json`."""
+def refuse_outputs(output: Path | None, json_to: str | None, *, force: bool) -> None:
+    """Raise before any work is done if a file that was asked for can not be written."""
+    if output is not None:
+        refuse_unwritable(output, force=force)
     if json_to not in (None, "-"):
-        refuse_existing(Path(str(json_to)), force=force)
+        refuse_unwritable(Path(str(json_to)), force=force)
 
 
 def deliver(text: str, json_text: str, json_to: str | None, *, force: bool) -> None:
@@ -58,9 +41,5 @@ def deliver(text: str, json_text: str, json_to: str | None, *, force: bool) -> N
     if json_to in (None, "-"):
         return
     path = Path(str(json_to))
-    refuse_existing(path, force=force)
-    try:
-        path.write_text(json_text + "\n", encoding="utf-8")
-    except OSError as problem:
-        raise CannotWrite(f"cannot write {path}: {problem.strerror}") from None
+    write_atomically(path, (json_text + "\n").encode(), force=force)
     note(f"report written to {path}")

@@ -23,14 +23,14 @@ def command(fixed: bool, json_to: str | None, force: bool) -> None:
     Takes about half a minute. Exit status 0 when the verdict is the one that is true.
     """
     from leakscope.capture.process import identify
-    from leakscope.cli.console import refuse_existing_json
+    from leakscope.cli.console import refuse_outputs
     from leakscope.cli.diagnosing import conclude, record
     from leakscope.demo.run import start_load, start_proxy
     from leakscope.model.finding import Verdict
     from leakscope.watching.recorder import Plan
     from leakscope.watching.work import meter_for
 
-    refuse_existing_json(json_to, force=force)
+    refuse_outputs(None, json_to, force=force)
     with start_proxy(fixed=fixed) as (pid, port):
         work = f"http://127.0.0.1:{port}/metrics#http_requests_total"
         note(f"a {'mended' if fixed else 'leaky'} proxy serves on port {port} as pid {pid};")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from leakscope.cli.console import deliver, refuse_existing_json, report_width
+from leakscope.cli.console import deliver, refuse_outputs, report_width
 from leakscope.cli.options import force_option, json_option
 
 
@@ -31,7 +31,7 @@ def command(files: tuple[Path, ...], top: int, json_to: str | None, force: bool)
     from leakscope.report.comparison import render_comparison, render_comparison_json
     from leakscope.storage.files import load
 
-    refuse_existing_json(json_to, force=force)
+    refuse_outputs(None, json_to, force=force)
     comparison = compare([load(file) for file in files])
     text = render_comparison(comparison, width=report_width(), rows=top)
     deliver(text, render_comparison_json(comparison), json_to, force=force)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from leakscope.cli.arguments import parse_pid
-from leakscope.cli.console import colour_wanted, deliver, refuse_existing_json, report_width
+from leakscope.cli.console import colour_wanted, deliver, refuse_outputs, report_width
 from leakscope.cli.options import force_option, json_option
 from leakscope.errors import ExitCode
 
@@ -22,7 +22,7 @@ def command(pid: str | None, json_to: str | None, force: bool) -> None:
     from leakscope.capture.checks import run_checks
     from leakscope.report.checks import render_checks, render_checks_json
 
-    refuse_existing_json(json_to, force=force)
+    refuse_outputs(None, json_to, force=force)
     checks = run_checks(None if pid is None else parse_pid(pid))
     text = render_checks(checks, width=report_width(), color=colour_wanted())
     deliver(text, render_checks_json(checks), json_to, force=force)

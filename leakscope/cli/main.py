@@ -17,6 +17,7 @@ _COMMANDS = {
     "diff": "Show what grew from one file to the next.",
     "why": "Show why objects of a type are alive.",
     "check": "Fail if a server leaks under load: a gate for CI.",
+    "export": "Unpack a file into Parquet tables.",
     "doctor": "Check whether a process can be diagnosed, and what is missing.",
     "demo": "Start a small leaky proxy, watch it, print the finding.",
 }

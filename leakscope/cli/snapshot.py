@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from leakscope.cli.arguments import parse_pid
-from leakscope.cli.console import note, refuse_existing, refuse_existing_json
+from leakscope.cli.console import note, refuse_outputs
 from leakscope.cli.options import force_option, json_option, output_option
 
 _TOP = 15
@@ -30,8 +30,7 @@ def command(pid: str, output: Path, json_to: str | None, force: bool) -> None:
     from leakscope.watching.opening import connect_to
     from leakscope.watching.recorder import single_census
 
-    refuse_existing(output, force=force)
-    refuse_existing_json(json_to, force=force)
+    refuse_outputs(output, json_to, force=force)
     with connect_to(identify(parse_pid(pid))) as connected:
         recording = single_census(connected.target, connected.capture)
     text = render_census(recording, width=report_width(), rows=_TOP)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from leakscope.cli.arguments import pid_or_command
-from leakscope.cli.console import note, refuse_existing, refuse_existing_json
+from leakscope.cli.console import note, refuse_outputs
 from leakscope.cli.options import (
     every_option,
     for_option,
@@ -65,8 +65,7 @@ def command(
     from leakscope.watching.recorder import plan
     from leakscope.watching.work import meter_for
 
-    refuse_existing(output, force=force)
-    refuse_existing_json(json_to, force=force)
+    refuse_outputs(output, json_to, force=force)
     pid, argv = pid_or_command(what)
     schedule = plan(every, duration)
     meter = meter_for(work)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from leakscope.cli.arguments import parse_pid
-from leakscope.cli.console import deliver, refuse_existing_json, report_width
+from leakscope.cli.console import deliver, refuse_outputs, report_width
 from leakscope.cli.options import force_option, json_option
 
 
@@ -25,7 +25,7 @@ def command(source: str, type_name: str, json_to: str | None, force: bool) -> No
     from leakscope.report.why import render_why, render_why_json
     from leakscope.watching.explaining import explain_from_file, explain_from_process
 
-    refuse_existing_json(json_to, force=force)
+    refuse_outputs(None, json_to, force=force)
     if source.isdigit() and not Path(source).exists():
         answer = explain_from_process(parse_pid(source), type_name)
     else:
