@@ -94,39 +94,47 @@ def refused(pid: int) -> Refusal | None:
     try:
         os.close(os.open(_PROC / str(pid) / "mem", os.O_RDWR | os.O_CLOEXEC))
     except PermissionError:
-        return explain(credentials(pid), credentials(os.getpid()), pid)
+        return explain(credentials(pid), credentials(os.getpid()), _circumstances(pid))
     except (FileNotFoundError, ProcessLookupError) as gone:
         raise TargetGone(f"process {pid} has exited") from gone
     return None
 
 
-def explain(target: Credentials, ours: Credentials, pid: int) -> Refusal:
-    """Return the first rule that forbids `ours` to trace `target`, which runs as `pid`."""
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else the kernel considers, besides who both are."""
+
+    dumpable: bool | None = True
+    same_user_namespace: bool | None = True
+    yama_scope: int | None = None
+
+
+def explain(target: Credentials, ours: Credentials, circumstances: Circumstances) -> Refusal:
+    """Return the first rule that forbids `ours` to trace `target`, given that one does."""
     if ours.may_trace_anyone:
-        return _despite_capability(pid)
+        return _despite_capability(circumstances)
     if {ours.uids[0]} != set(target.uids[:3]):
         return Refusal(
             f"it belongs to user id {target.uids[1]}, this is user id {ours.uids[0]}", AS_OWNER
         )
     if {ours.gids[0]} != set(target.gids[:3]):
         return Refusal(f"it runs with group id {target.gids[1]}, not {ours.gids[0]}", GRANT)
-    if is_dumpable(pid) is False:
+    if circumstances.dumpable is False:
         return Refusal("it is not dumpable: it changed its user or asked to be left alone", GRANT)
     if target.permitted & ~ours.permitted:
         return Refusal("it holds capabilities that we do not hold", GRANT)
-    scope = yama_scope()
-    if scope:
-        return _yama_refusal(scope)
+    if circumstances.yama_scope:
+        return _yama_refusal(circumstances.yama_scope)
     return Refusal(
         "a security module or the container's seccomp profile forbids tracing",
         "See `dmesg` and the container's security options; " + GRANT,
     )
 
 
-def _despite_capability(pid: int) -> Refusal:
-    if yama_scope() == 3:
+def _despite_capability(circumstances: Circumstances) -> Refusal:
+    if circumstances.yama_scope == 3:
         return _yama_refusal(3)
-    if namespace_is_ours(pid, "user") is not True:
+    if not circumstances.same_user_namespace:
         return Refusal(
             "it lives in another user namespace, where our capabilities do not count",
             "Run leakscope as root of the host, or inside the target's container.",
@@ -135,6 +143,10 @@ def _despite_capability(pid: int) -> Refusal:
         "a security module forbids tracing",
         "See `dmesg` and `aa-status`, and allow ptrace for leakscope's profile.",
     )
+
+
+def _circumstances(pid: int) -> Circumstances:
+    return Circumstances(is_dumpable(pid), namespace_is_ours(pid, "user"), yama_scope())
 
 
 def _yama_refusal(scope: int) -> Refusal:
