@@ -20,43 +20,46 @@ class JsonRenderer:
 
 
 def render_json(diagnosis: Diagnosis) -> str:
-    """Return `diagnosis` as JSON: the same facts as the terminal report, and all of them.
+    """Return `diagnosis` as JSON: the same facts as the terminal report, and all of them."""
+    return dump(report_document(diagnosis))
+
+
+def report_document(diagnosis: Diagnosis) -> dict[str, Json]:
+    """Return the document that `render_json` writes.
 
     Rates are per unit of work (`work.unit`), sizes in bytes, times in seconds unless the key says
     otherwise; numbers that are not known are null.
     """
     target, capture, work = diagnosis.target, diagnosis.capture, diagnosis.work
-    return dump(
-        {
-            "schema": SCHEMA,
-            "leakscope": __version__,
-            "verdict": diagnosis.verdict.value,
-            "reason": diagnosis.reason,
-            "target": {
-                "pid": target.pid,
-                "started": target.started,
-                "cmdline": target.cmdline,
-                "python": target.python,
-                "implementation": target.implementation,
-            },
-            "capture": {
-                "kind": capture.kind.value,
-                "samples": capture.samples,
-                "pause_ms": {"median": capture.pause_median_ms, "max": capture.pause_max_ms},
-            },
-            "work": {"unit": work.unit, "total": work.total},
-            "seconds": diagnosis.seconds,
-            "findings": [_finding(finding) for finding in diagnosis.findings],
-            "not_leaks": [
-                {"key": each.key, "label": each.label, "reason": each.reason}
-                for each in diagnosis.not_leaks
-            ],
-            "layers": None,
-            "rss": _rss(diagnosis.rss, diagnosis.rss_series),
-            "forecast": _forecast(diagnosis.forecast),
-            "caveats": diagnosis.caveats,
-        }
-    )
+    return {
+        "schema": SCHEMA,
+        "leakscope": __version__,
+        "verdict": diagnosis.verdict.value,
+        "reason": diagnosis.reason,
+        "target": {
+            "pid": target.pid,
+            "started": target.started,
+            "cmdline": target.cmdline,
+            "python": target.python,
+            "implementation": target.implementation,
+        },
+        "capture": {
+            "kind": capture.kind.value,
+            "samples": capture.samples,
+            "pause_ms": {"median": capture.pause_median_ms, "max": capture.pause_max_ms},
+        },
+        "work": {"unit": work.unit, "total": work.total},
+        "seconds": diagnosis.seconds,
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "not_leaks": [
+            {"key": each.key, "label": each.label, "reason": each.reason}
+            for each in diagnosis.not_leaks
+        ],
+        "layers": None,
+        "rss": _rss(diagnosis.rss, diagnosis.rss_series),
+        "forecast": _forecast(diagnosis.forecast),
+        "caveats": diagnosis.caveats,
+    }
 
 
 def _finding(finding: Finding) -> Json:

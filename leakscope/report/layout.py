@@ -56,27 +56,30 @@ class Page:
         self._color = color
         self._lines: list[str] = []
 
-    def put(self, *fields: Field, indent: str = "", hang: str | None = None, gap: int = 3) -> None:
+    def put(
+        self, *fields: Field, indent: str | Span = "", hang: str | None = None, gap: int = 3
+    ) -> None:
         """Add `fields`, `gap` blanks apart, on one line if they fit.
 
         The line begins with `indent`; those that follow because of the width begin with `hang`
         (by default as many blanks). A field that does not fit in the rest of a line begins the
-        next one.
+        next one. Without fields the line is its indent alone.
         """
-        hang = " " * cells(indent) if hang is None else hang
-        prefix, line = indent, list[_Word]()
+        prefix = Span(indent) if isinstance(indent, str) else indent
+        following = Span(" " * cells(prefix.text) if hang is None else hang)
+        line: list[_Word] = []
         for field in fields:
             words = list(_words(field, gap))
-            room = self.width - cells(prefix) - _length(line)
+            room = self.width - cells(prefix.text) - _length(line)
             if line and _length(words, following=True) > room:
                 self._emit(prefix, line)
-                prefix, line = hang, []
+                prefix, line = following, []
             for word in words:
-                if line and cells(prefix) + _length([*line, word]) > self.width:
+                if line and cells(prefix.text) + _length([*line, word]) > self.width:
                     self._emit(prefix, line)
-                    prefix, line = hang, []
+                    prefix, line = following, []
                 line.append(word)
-        if line:
+        if line or not fields:
             self._emit(prefix, line)
 
     def blank(self) -> None:
@@ -90,27 +93,26 @@ class Page:
             self.put(Span(label, Style.DIM), *fields, indent=" " * indent, hang=" " * (indent + 2))
             return
         head = " " * indent + label.ljust(column)
-        self.put(*fields, indent=head, hang=" " * len(head))
+        self.put(*fields, indent=Span(head, Style.DIM), hang=" " * len(head))
 
     def text(self) -> str:
         """Return the page; no blanks at line ends, no line end at the end."""
         return "\n".join(self._lines).rstrip("\n")
 
-    def _emit(self, prefix: str, words: Sequence[_Word]) -> None:
-        parts, open_style = [printable(prefix)], Style.PLAIN
+    def _emit(self, prefix: Span, words: Sequence[_Word]) -> None:
+        runs = [Span(printable(prefix.text), prefix.style)]
         for position, word in enumerate(words):
             blanks = " " * word.gap if position else ""
-            if self._color and word.style is not open_style:
-                closing = "" if open_style is Style.PLAIN else "\x1b[0m"
-                opening = f"\x1b[{word.style.value}m" if word.style.value else ""
-                parts.append(closing + blanks + opening)
-                open_style = word.style
+            if position and word.style is runs[-1].style:
+                runs[-1] = Span(runs[-1].text + blanks + word.text, word.style)
             else:
-                parts.append(blanks)
-            parts.append(word.text)
-        if self._color and open_style is not Style.PLAIN:
-            parts.append("\x1b[0m")
-        self._lines.append("".join(parts).rstrip(" "))
+                runs += [Span(blanks), Span(word.text, word.style)]
+        self._lines.append("".join(self._painted(run) for run in runs).rstrip(" "))
+
+    def _painted(self, run: Span) -> str:
+        if not self._color or run.style is Style.PLAIN or not run.text:
+            return run.text
+        return f"\x1b[{run.style.value}m{run.text}\x1b[0m"
 
 
 def cells(text: str) -> int:
