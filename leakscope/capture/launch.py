@@ -11,7 +11,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -120,7 +120,8 @@ def _spawn(argv: Sequence[str], *, stdout_to_stderr: bool) -> subprocess.Popen[b
     except PermissionError as error:
         raise CommandNotRun(f"not permitted to run {argv[0]!r}: is it executable?") from error
     except (OSError, ValueError) as error:
-        raise CommandNotRun(f"cannot run {argv[0]!r}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CommandNotRun(f"cannot run {argv[0]!r}: {reason}") from error
 
 
 def _await_interpreter(
@@ -168,19 +169,21 @@ def _end(
 
     An interruption on the way kills at once.
     """
-    tree = [*python]
+    tree = dict.fromkeys(python)
     try:
         for popen in started:
-            tree += _descendants(popen)
-            popen.terminate()
             deadline = time.monotonic() + within
-            with suppress(subprocess.TimeoutExpired):
-                popen.wait(within)
+            tree.update(_descendants(popen))
+            popen.terminate()
+            while popen.poll() is None and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+                tree.update(_descendants(popen))
             _signal(tree, signal.SIGTERM)
-            psutil.wait_procs(tree, timeout=max(0.0, deadline - time.monotonic()))
+            while any(map(_runs, tree)) and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
     finally:
         for popen in started:
-            tree += _descendants(popen)
+            tree.update(_descendants(popen))
             popen.kill()
             popen.wait()
         _signal(tree, signal.SIGKILL)
@@ -196,16 +199,25 @@ def _process(identity: ProcessIdentity) -> list[psutil.Process]:
     return [process]
 
 
-def _descendants(popen: subprocess.Popen[bytes]) -> list[psutil.Process]:
+def _descendants(popen: subprocess.Popen[bytes]) -> dict[psutil.Process, None]:
+    """Return what the command started and is still below it, in order, as keys."""
     if popen.poll() is not None:
-        return []  # its pid may be somebody else's by now
+        return {}  # its pid may be somebody else's by now
     try:
-        return psutil.Process(popen.pid).children(recursive=True)
+        return dict.fromkeys(psutil.Process(popen.pid).children(recursive=True))
     except psutil.Error:
-        return []
+        return {}
 
 
-def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+def _runs(process: psutil.Process) -> bool:
+    """Return whether it still runs: a zombie, which its new parent has yet to collect, does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
     """Send a signal to those that still are the same processes."""
     for process in processes:
         with suppress(psutil.Error):
