@@ -298,3 +298,34 @@ def test_arbitrary_arrays_never_crash(
         return
     assert len(immediate) == len(offsets) - 1
     assert set(order) == set(np.flatnonzero(immediate != UNREACHED))
+
+
+@given(rooted_graphs(), st.data())
+def test_claims_are_disjoint_and_as_deep_as_they_can_be(
+    rooted: tuple[Csr, list[int]], data: st.DataObject
+) -> None:
+    graph, roots = rooted
+    weight = st.integers(-5, 20)
+    weights = data.draw(st.lists(weight, min_size=graph.nodes, max_size=graph.nodes))
+    immediate, order = kernels.dominators(graph, kernels.transpose(graph), rows(*roots))
+
+    claimed, amounts = kernels.claims(immediate, order, np.array(weights, np.int64), 10)
+
+    passed_on = [0] * graph.nodes
+    for node in reversed(order.tolist()):
+        gathered = max(0, weights[node]) + passed_on[node]
+        assert bool(claimed[node]) == (gathered >= 10)
+        assert amounts[node] == (gathered if gathered >= 10 else 0)
+        if gathered < 10 and immediate[node] >= 0:
+            passed_on[int(immediate[node])] += gathered
+
+
+def test_a_node_forced_to_keep_what_it_gathers_passes_nothing_on() -> None:
+    line = csr_of(3, [(0, 1), (1, 2)])
+    immediate, order = kernels.dominators(line, kernels.transpose(line), rows(0))
+    weights = np.array([4, 3, 3], np.int64)
+
+    found = kernels.claims(immediate, order, weights, 10, forced=np.array([False, True, False]))
+
+    assert found[0].tolist() == [False, True, False]
+    assert found[1].tolist() == [0, 6, 0]

@@ -36,6 +36,7 @@ __all__ = [
     "available",
     "carried",
     "check",
+    "claims",
     "dominators",
     "group",
     "reachable",
@@ -215,3 +216,34 @@ def subtree_sums(immediate: Rows, order: Rows, weights: Amounts) -> Amounts:
     sums = np.empty(len(immediate), np.int64)
     call("graph_subtree_sums", len(immediate), immediate, order, len(order), weights, sums)
     return sums
+
+
+def claims(
+    immediate: Rows, order: Rows, weights: Amounts, threshold: int, *, forced: Mask | None = None
+) -> tuple[Mask, Amounts]:
+    """Return which nodes gather `threshold` or more, and how much each of them gathers.
+
+    From the leaves up, a node gathers its own weight and what the nodes it dominates pass on; a
+    node that gathers enough keeps it all, any other passes it on. So what is claimed is disjoint,
+    and each claim is as deep as it can be (hierarchical heavy hitters). `forced` nodes keep what
+    they gather however little. Weights below 0 count as 0.
+    """
+    immediate = np.ascontiguousarray(immediate, np.int32)
+    order = np.ascontiguousarray(order, np.int32)
+    weights = np.ascontiguousarray(weights, np.int64)
+    claimed = np.zeros(len(immediate), np.uint8) if forced is None else forced.astype(np.uint8)
+    if len(weights) != len(immediate) or len(claimed) != len(immediate):
+        raise MalformedGraph("weights are not given node by node")
+    amounts = np.empty(len(immediate), np.int64)
+    call(
+        "graph_claims",
+        len(immediate),
+        immediate,
+        order,
+        len(order),
+        weights,
+        threshold,
+        claimed,
+        amounts,
+    )
+    return claimed.view(np.bool_), amounts

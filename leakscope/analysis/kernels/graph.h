@@ -73,4 +73,11 @@ GRAPH_API int graph_dominators(const graph *outgoing, const graph *incoming, con
 GRAPH_API int graph_subtree_sums(int64_t nodes, const int32_t *dominator, const int32_t *order,
                                  int64_t reached, const int64_t *weights, int64_t *sums);
 
+/* Hierarchical heavy hitters: from the leaves up, a node that gathers at least `threshold`, or was
+ * claimed before, keeps what it gathered; any other passes it on to its dominator. Weights below
+ * 0 count as 0. claimed: nodes, in and out; amounts: nodes, what claimed nodes keep, else 0. */
+GRAPH_API int graph_claims(int64_t nodes, const int32_t *dominator, const int32_t *order,
+                           int64_t reached, const int64_t *weights, int64_t threshold,
+                           uint8_t *claimed, int64_t *amounts);
+
 #endif

@@ -128,20 +128,3 @@ int graph_dominators(const graph *outgoing, const graph *incoming, const int32_t
   free(f.stack);
   return status;
 }
-
-int graph_subtree_sums(int64_t nodes, const int32_t *dominator, const int32_t *order,
-                       int64_t reached, const int64_t *weights, int64_t *sums) {
-  if (nodes < 0 || nodes >= INT32_MAX || reached < 0 || reached > nodes ||
-      graph_check_ids(dominator, nodes, GRAPH_UNREACHED, nodes) != GRAPH_OK ||
-      graph_check_ids(order, reached, 0, nodes) != GRAPH_OK)
-    return GRAPH_MALFORMED;
-  memset(sums, 0, sizeof *sums * (size_t)nodes);
-  for (int64_t i = 0; i < reached; i++) sums[order[i]] = weights[order[i]];
-  for (int64_t i = reached - 1; i >= 0; i--) {
-    int32_t above = dominator[order[i]];
-    int64_t part = sums[order[i]];
-    if (above >= 0 && __builtin_add_overflow(sums[above], part, &sums[above]))
-      sums[above] = part > 0 ? INT64_MAX : INT64_MIN;
-  }
-  return GRAPH_OK;
-}

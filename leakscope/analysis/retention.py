@@ -1,0 +1,139 @@
+"""Why an object is alive: the references that lead to it from a root, and who else holds it.
+
+Chains are rows, root first; `named_chain` turns them into words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from leakscope.analysis import kernels
+from leakscope.analysis.heapgraph import HeapGraph, rows_of_type, type_name
+from leakscope.analysis.kernels import SUPER_ROOT, Mask, Rows
+from leakscope.model.evidence import Step
+from leakscope.model.heap import HeapSnapshot
+
+Chain = tuple[int, ...]
+
+NameEdge = Callable[[int, int], str]
+"""Names the reference from the object at one address to the object at another, as in
+`Step.edge`. From address 0 it names the object at the other as a root (`module shop.audit`)."""
+
+_KEY = re.compile(r"\['([^\W\d]\w*)'\]")
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPaths:
+    """The shortest chain to every object, from the best root that leads to it."""
+
+    parents: Rows
+    """The object before it on its chain; `SUPER_ROOT` for where chains start, `UNREACHED`."""
+
+    def to(self, row: int) -> Chain:
+        """Return the chain to an object, both ends included; empty when there is none."""
+        if self.parents[row] < SUPER_ROOT:
+            return ()
+        chain = [row]
+        while (row := int(self.parents[row])) >= 0:
+            chain.append(row)
+        return tuple(reversed(chain))
+
+
+def retention_paths(
+    heap: HeapGraph, *, named: Sequence[Rows] | None = None, avoid: Iterable[int] = ()
+) -> RetentionPaths:
+    """Return the shortest chain to every live object.
+
+    `named` are the objects at which a chain may start because they have a name, in classes, the
+    best class first; modules, when it is left out. A chain starts in the first class that leads
+    to its object, however long the way; where none does, it starts at any root. No chain leads
+    through an object to `avoid`. Among equally short chains the one through lower rows wins.
+    """
+    classes = [rows_of_type(heap.snapshot, "module")] if named is None else named
+    starts = [rows[heap.live[rows]] for rows in classes]
+    blocked = _mask(heap, avoid)
+    return RetentionPaths(
+        kernels.traverse(heap.outgoing, [*starts, heap.roots], blocked=blocked).parents
+    )
+
+
+def shortest_chain(
+    heap: HeapGraph,
+    row: int,
+    *,
+    named: Sequence[Rows] | None = None,
+    avoid: Iterable[int] = (),
+) -> Chain | None:
+    """Return the shortest chain to one object, None if nothing holds it.
+
+    As `retention_paths`, which serves better for many objects. `row` itself cannot be avoided.
+    """
+    around = [other for other in avoid if other != row]
+    return retention_paths(heap, named=named, avoid=around).to(row) or None
+
+
+def holders(heap: HeapGraph, row: int) -> Rows:
+    """Return what holds an object from without, ascending.
+
+    That is, the objects that refer to it and would be alive without it; its own parts, which
+    refer back to it, are left out.
+    """
+    alive = kernels.reachable(heap.outgoing, heap.roots, blocked=_mask(heap, [row]))
+    referrers = np.unique(heap.incoming.of(row))
+    return referrers[alive[referrers]]
+
+
+def other_holders(heap: HeapGraph, chain: Chain) -> Rows:
+    """Return what holds the last object of a chain besides the object before it, ascending."""
+    found = holders(heap, chain[-1])
+    return found[found != chain[-2]] if len(chain) > 1 else found
+
+
+def named_chain(snapshot: HeapSnapshot, chain: Chain, name_edge: NameEdge) -> tuple[Step, ...]:
+    """Return a chain in words, the root first; see `named_steps` for what is folded."""
+    if not chain:
+        return ()
+    root = int(snapshot.address[chain[0]])
+    first = Step(name_edge(0, root), type_name(snapshot, chain[0]))
+    steps = named_steps(snapshot, chain, name_edge)
+    if steps and first.edge.startswith("module ") and first.type == "dict":
+        steps = (_as_attribute(steps[0]), *steps[1:])
+    return (first, *steps)
+
+
+def named_steps(snapshot: HeapSnapshot, chain: Chain, name_edge: NameEdge) -> tuple[Step, ...]:
+    """Return the references between the objects of a chain in words.
+
+    The dictionary that holds an object's attributes is not a step of its own: `.__dict__` and
+    `['request']` become `.request`.
+    """
+    steps: list[Step] = []
+    for start, end in pairwise(chain):
+        edge = name_edge(int(snapshot.address[start]), int(snapshot.address[end]))
+        step = Step(edge, type_name(snapshot, end))
+        attribute = _as_attribute(step)
+        if steps and steps[-1].edge == ".__dict__" and attribute is not step:
+            steps[-1] = attribute
+        else:
+            steps.append(step)
+    return tuple(steps)
+
+
+def _as_attribute(step: Step) -> Step:
+    """Return a step out of a dictionary of attributes as what it is; itself if it is another."""
+    key = _KEY.fullmatch(step.edge)
+    return Step(f".{key[1]}", step.type) if key else step
+
+
+def _mask(heap: HeapGraph, rows: Iterable[int]) -> Mask | None:
+    listed = list(rows)
+    if not listed:
+        return None
+    mask = np.zeros(heap.snapshot.objects, np.bool_)
+    mask[listed] = True
+    return mask

@@ -1,0 +1,157 @@
+"""Why an object is alive: which chain is shown, and in which words."""
+
+from __future__ import annotations
+
+from leakscope.analysis.heapgraph import heap_graph
+from leakscope.analysis.retention import (
+    holders,
+    named_chain,
+    named_steps,
+    other_holders,
+    retention_paths,
+    shortest_chain,
+)
+from leakscope.model.evidence import Step
+from tests.analysis.graphs import rows
+from tests.heaps import DrawnHeap, heap_of
+
+
+def chain_to(heap: DrawnHeap, name: str, *, avoid: tuple[str, ...] = ()) -> list[str] | None:
+    around = [heap.row(other) for other in avoid]
+    chain = shortest_chain(heap_graph(heap.snapshot), heap.row(name), avoid=around)
+    return None if chain is None else heap.names(chain)
+
+
+def test_an_object_nothing_holds_has_no_chain() -> None:
+    heap = heap_of("root -> session", "blob -> blob")
+
+    assert chain_to(heap, "blob") is None
+
+
+def test_the_chain_is_the_shortest() -> None:
+    heap = heap_of("root -> a -> b -> goal", "root -> c -> goal")
+
+    assert chain_to(heap, "goal") == ["root", "c", "goal"]
+
+
+def test_a_root_is_its_own_chain() -> None:
+    assert chain_to(heap_of("root -> a"), "root") == ["root"]
+
+
+def test_a_chain_starts_at_a_module_even_where_an_unnamed_root_is_nearer() -> None:
+    heap = heap_of(
+        "root:dict -> shop:module -> names:dict -> PENDING:list -> goal", "root2 -> goal"
+    )
+
+    assert chain_to(heap, "goal") == ["shop", "names", "PENDING", "goal"]
+
+
+def test_a_module_that_is_garbage_starts_no_chain() -> None:
+    heap = heap_of("lost:module -> names -> lost", "names -> goal", "root -> a -> goal")
+
+    assert chain_to(heap, "goal") == ["root", "a", "goal"]
+
+
+def test_named_starts_are_preferred_class_by_class() -> None:
+    heap = heap_of("root1 -> a -> b -> goal", "root2 -> goal", "root3 -> goal2 ", "root1 -> b")
+    graph = heap_graph(heap.snapshot)
+
+    paths = retention_paths(graph, named=[rows(heap.row("root1")), rows(heap.row("root2"))])
+
+    assert heap.names(paths.to(heap.row("goal"))) == ["root1", "b", "goal"]
+    assert heap.names(paths.to(heap.row("root2"))) == ["root2"]
+    assert heap.names(paths.to(heap.row("goal2"))) == ["root3", "goal2"]
+
+
+def test_a_chain_can_be_told_to_go_around_an_object() -> None:
+    heap = heap_of("root -> a -> goal", "root -> b -> c -> goal")
+
+    assert chain_to(heap, "goal", avoid=("a",)) == ["root", "b", "c", "goal"]
+    assert chain_to(heap, "goal", avoid=("a", "c")) is None
+    assert chain_to(heap, "goal", avoid=("goal", "a")) == ["root", "b", "c", "goal"]
+
+
+def test_holders_are_what_keeps_an_object_from_without() -> None:
+    heap = heap_of("root -> cache -> goal -> part -> goal", "root -> index -> goal", "goal -> goal")
+    graph = heap_graph(heap.snapshot)
+    chain = tuple(heap.row(name) for name in ("root", "cache", "goal"))
+
+    assert heap.names(holders(graph, heap.row("goal"))) == ["cache", "index"]
+    assert heap.names(other_holders(graph, chain)) == ["index"]
+
+
+def test_garbage_holds_nothing() -> None:
+    heap = heap_of("root -> goal", "lost -> lost", "lost -> goal")
+
+    assert heap.names(holders(heap_graph(heap.snapshot), heap.row("goal"))) == ["root"]
+
+
+def test_two_references_of_one_holder_are_one_holder() -> None:
+    heap = heap_of("root -> goal", "root -> goal")
+
+    assert heap.names(holders(heap_graph(heap.snapshot), heap.row("goal"))) == ["root"]
+
+
+NAMED = {
+    (0, "shop"): "module shop.audit",
+    ("shop", "names"): ".__dict__",
+    ("names", "PENDING"): "['PENDING']",
+    ("PENDING", "record"): "[17]",
+    ("record", "attributes"): ".__dict__",
+    ("attributes", "request"): "['request']",
+    ("attributes", "odd"): "[<str len 36>]",
+    ("request", "headers"): "['headers']",
+    (0, "names"): "module shop.audit",
+}
+
+
+def chained(*names: str) -> list[tuple[str, str]]:
+    heap = heap_of(
+        "root -> shop:module -> names:dict -> PENDING:list -> record:shop.Record",
+        "record -> attributes:dict -> request:web.Request, odd:str",
+        "request -> headers:dict",
+    )
+    by_address = {heap.address(name): name for name in heap.rows}
+
+    def name_edge(start: int, end: int) -> str:
+        return NAMED[by_address.get(start, 0), by_address[end]]
+
+    steps = named_chain(heap.snapshot, tuple(map(heap.row, names)), name_edge)
+    return [(step.edge, step.type) for step in steps]
+
+
+def test_dictionaries_of_attributes_are_folded_into_the_attribute() -> None:
+    assert chained("shop", "names", "PENDING", "record", "attributes", "request", "headers") == [
+        ("module shop.audit", "module"),
+        (".PENDING", "list"),
+        ("[17]", "shop.Record"),
+        (".request", "web.Request"),
+        ("['headers']", "dict"),
+    ]
+
+
+def test_a_key_that_is_no_attribute_is_left_as_it_is() -> None:
+    assert chained("shop", "names", "PENDING", "record", "attributes", "odd")[-2:] == [
+        (".__dict__", "dict"),
+        ("[<str len 36>]", "str"),
+    ]
+
+
+def test_a_chain_may_start_at_the_names_of_a_module() -> None:
+    assert chained("names", "PENDING") == [("module shop.audit", "dict"), (".PENDING", "list")]
+
+
+def test_a_dictionary_of_attributes_at_the_end_of_a_chain_is_a_step() -> None:
+    assert chained("shop", "names") == [("module shop.audit", "module"), (".__dict__", "dict")]
+
+
+def test_no_chain_has_no_words() -> None:
+    assert chained() == []
+
+
+def test_steps_between_objects_need_no_root() -> None:
+    heap = heap_of("root:list -> a:shop.A -> b:shop.B")
+
+    steps = named_steps(heap.snapshot, (0, 1, 2), heap.name_edge)
+
+    assert steps == (Step(".a", "shop.A"), Step(".b", "shop.B"))
