@@ -139,12 +139,16 @@ def _put_measurement(page: Page, diagnosis: Diagnosis) -> None:
     if work.unit != "second":
         rate = f" ({number(work.total / diagnosis.seconds)}/s)" if diagnosis.seconds > 0 else ""
         done += f", {plural(work.total, work.unit)}{rate}"
-    held = (
-        f"each held the target up for {milliseconds(capture.pause_median_ms)} "
-        f"(median; longest {milliseconds(capture.pause_max_ms)})"
-    )
-    _row(page, "measured", f"{done}; {held}" if capture.samples else done)
-    interpreter = f"{_IMPLEMENTATIONS.get(target.implementation, target.implementation)}"
+    _row(page, "measured", done)
+    if capture.samples:
+        median, longest = capture.pause_median_ms, capture.pause_max_ms
+        _row(
+            page,
+            "pause",
+            f"{milliseconds(median)} median, {milliseconds(longest)} at most: "
+            "how long a sample held the target up",
+        )
+    interpreter = _IMPLEMENTATIONS.get(target.implementation, target.implementation)
     _row(
         page,
         "target",

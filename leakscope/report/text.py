@@ -10,8 +10,9 @@ import math
 import unicodedata
 from collections.abc import Sequence
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Categories that act instead of showing: controls, direction marks, surrogates, line ends."""
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories that act instead of showing (controls, direction marks, surrogates, line ends), and
+what Unicode has no meaning for yet."""
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _BYTE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
