@@ -6,12 +6,14 @@ of them counts, when what was in flight has come to rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leakscope.analysis.ranks import Floats
+from leakscope.model.census import Census
 from leakscope.model.recording import Recording
 
 _LEAST_ADVANCE = 0.05
@@ -38,30 +40,36 @@ class Axis:
 
 def axis_of(recording: Recording) -> Axis:
     """Return the axis of `recording`; one x only when no work was done."""
-    done = work_done(recording)
+    if recording.counts_work:
+        done = work_done(recording.censuses)
+    else:
+        done = seconds_gone(recording.censuses)
     total = float(done[-1])
     kept = _apart(done, _LEAST_ADVANCE * total / max(1, len(done) - 1))
     return Axis(x=done[kept], samples=kept, total=total, seconds=recording.seconds)
 
 
-def work_done(recording: Recording) -> Floats:
-    """Return the work (or seconds) since the first census, at each census; never decreasing.
+def seconds_gone(censuses: Sequence[Census]) -> Floats:
+    """Return the seconds since the first census, at each census; never decreasing."""
+    at = np.array([census.at for census in censuses], dtype=float)
+    return np.asarray(np.maximum.accumulate(at - at[0]))
+
+
+def work_done(censuses: Sequence[Census]) -> Floats:
+    """Return the work done since the first census, at each census; never decreasing.
 
     A counter that falls was reset: what it shows then was done since. Where it could not be read
     it is interpolated over time; a counter never read counts as no work.
     """
-    at = np.array([census.at for census in recording.censuses], dtype=float)
-    at = np.maximum.accumulate(at - at[0])
-    if not recording.counts_work:
-        return at
-    read = [(t, c.work) for t, c in zip(at, recording.censuses, strict=True) if c.work is not None]
+    at = seconds_gone(censuses)
+    read = [(t, c.work) for t, c in zip(at, censuses, strict=True) if c.work is not None]
     if len(read) < 2:
         return np.zeros(len(at))
     counter = np.array([value for _, value in read], dtype=float)
     steps = np.diff(counter)
     steps = np.where(steps < 0, np.maximum(counter[1:], 0), steps)
     done = np.concatenate(([0.0], np.cumsum(steps)))
-    return np.interp(at, [t for t, _ in read], done)
+    return np.asarray(np.interp(at, [t for t, _ in read], done))
 
 
 def _apart(done: Floats, least: float) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from leakscope.analysis.ranks import Floats, Slopes, sen_slopes
 from leakscope.analysis.shape import Shape, shape_of
-from leakscope.analysis.trial import Trial, trial_of
+from leakscope.analysis.trial import FRESH_FROM, Trial, trial_of
 from leakscope.analysis.window import FEWEST_SAMPLES, Window
 from leakscope.model.trend import Interval, KeyKind, Label
 
@@ -23,11 +23,15 @@ SCREEN_P = 0.05
 WHOLE_P = 0.001
 """The same over all samples: noise passes both halves more easily than the whole."""
 
+SHORT_P = 0.01
+"""The same for series too short to keep a half fresh; five samples can reach it."""
+
 CLEAR = 4.0
 """Gain, in units of what autocorrelated noise makes of itself, that a rise needs."""
 
 STRIKING = 8.0
-"""The same for a rise so clear that a recording without a confirmation is not called clean."""
+"""The same for a rise so clear that a recording without a confirmation is not called clean, and
+for one of which no half could be kept fresh."""
 
 SATURATED = 0.4
 """A rise that ends slower than this share of its first slope is running out."""
@@ -160,8 +164,10 @@ class _Series:
             return Label.SAWTOOTH, "comes back to values that it had before"
         if self.gain < RELATIVE_GAIN * np.median(self.y) and self.gain < CLEAR * shape.spread[k]:
             return Label.NOISE, f"gained {self.gain:,.0f}, less than it goes up and down"
-        unlikely = shape.p[k] <= WHOLE_P or len(self.y) < 8
-        if shape.slopes.low[k] <= 0 or shape.clarity[k] < CLEAR or not unlikely:
+        halves = len(self.y) >= FRESH_FROM
+        unlikely = shape.p[k] <= (WHOLE_P if halves else SHORT_P)
+        clear = shape.clarity[k] >= (CLEAR if halves else STRIKING)
+        if shape.slopes.low[k] <= 0 or not clear or not unlikely:
             return Label.NOISE, "rises no more than its noise may"
         return None
 

@@ -96,7 +96,7 @@ def _rising(y: Floats) -> Floats:
         z = (score[tied] - np.sign(score[tied])) / deviation
         p = p.copy()
         p[tied] = [0.5 * math.erfc(value / math.sqrt(2)) for value in z]
-    return p
+    return np.asarray(p)
 
 
 def _variance(rises: Floats, n: int) -> Floats:
@@ -113,7 +113,7 @@ def _variance(rises: Floats, n: int) -> Floats:
 @lru_cache(maxsize=64)
 def _exact_tail(n: int) -> Floats:
     """Return P(at least k of the n(n-1)/2 pairs rise) for each k, all orders being alike."""
-    share = np.ones(1)
+    share: Floats = np.ones(1)
     for size in range(2, n + 1):
-        share = np.convolve(share, np.full(size, 1 / size))
-    return np.minimum(np.cumsum(share[::-1])[::-1], 1.0)
+        share = np.asarray(np.convolve(share, np.full(size, 1 / size)))
+    return np.asarray(np.minimum(np.cumsum(share[::-1])[::-1], 1.0))
