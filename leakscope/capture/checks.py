@@ -20,13 +20,16 @@ def run_checks(pid: int | None = None) -> tuple[Check, ...]:
     Nothing is run in the process and nothing of it is stopped. Never raises for what a process is
     or does: a process that is not there is a failed check.
     """
-    checks = [_guarded(name, check) for name, check in _MACHINE]
-    if pid is not None:
-        checks += _of_target(pid)
-    return tuple(checks)
+    return (*checks_of_machine(), *(process(pid) if pid is not None else ()))
 
 
-def _of_target(pid: int) -> list[Check]:
+def checks_of_machine() -> list[Check]:
+    """Return the checks of this machine and user, in fixed order."""
+    return [_guarded(name, check) for name, check in _MACHINE]
+
+
+def checks_of_process(pid: int) -> list[Check]:
+    """Return the checks of process `pid`, in fixed order; as many as what it is allows."""
     try:
         identity = identify(pid)
     except LeakscopeError as error:
@@ -57,6 +60,7 @@ _MACHINE: tuple[tuple[str, Callable[[], Outcome]], ...] = (
     ("ptrace scope", machine_checks.ptrace_scope_check),
     ("capabilities", machine_checks.capability_check),
     ("reading memory", machine_checks.own_child_check),
+    ("own folder", machine_checks.folder_check),
     ("load generator", machine_checks.load_tool_check),
 )
 _TARGET: tuple[tuple[str, Callable[[ProcessIdentity], Outcome]], ...] = (
@@ -66,7 +70,9 @@ _TARGET: tuple[tuple[str, Callable[[ProcessIdentity], Outcome]], ...] = (
     ("dumpable", target_checks.dumpable_check),
     ("permission", target_checks.permission_check),
     ("namespaces", target_checks.namespace_check),
+    ("folder", target_checks.folder_check),
     ("memory", target_checks.memory_check),
+    ("other leakscope", target_checks.other_leakscope_check),
 )
 _INTERPRETER: tuple[tuple[str, Callable[[ProcessIdentity, Runtime], Outcome]], ...] = (
     ("interpreter", interpreter_checks.interpreter_check),

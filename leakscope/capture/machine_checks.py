@@ -12,6 +12,7 @@ from pathlib import Path
 
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
 from leakscope.capture.permissions import GRANT, credentials, yama_scope
+from leakscope.capture.rendezvous import prepared
 from leakscope.errors import LeakscopeError
 
 _PROBE_BYTES = 8 << 20
@@ -118,6 +119,17 @@ def _seconds_to_read(pid: int, address: int) -> float:
         return (time.perf_counter() - started) * _PROBE_BYTES / max(read, 1)
     finally:
         os.close(memory)
+
+
+def folder_check() -> Outcome:
+    """Whether there is a folder here that can hold the agent; a target needs one of its own."""
+    return folder_outcome(os.getpid())
+
+
+def folder_outcome(pid: int) -> Outcome:
+    """Whether the file system of process `pid` has a folder for the agent, tried out."""
+    with prepared(pid, lambda _place: {}, executable=True) as rendezvous:
+        return ok(f"the agent can be put into {Path(rendezvous.place.path).parent}")
 
 
 def load_tool_check() -> Outcome:

@@ -6,10 +6,13 @@ Nothing is run in the process and nothing of it is stopped.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
 from leakscope.capture.limits import memory_bound
+from leakscope.capture.machine_checks import folder_outcome
+from leakscope.capture.memory import mappings
 from leakscope.capture.metrics import sample_metrics
 from leakscope.capture.permissions import (
     GRANT,
@@ -21,6 +24,7 @@ from leakscope.capture.permissions import (
 from leakscope.capture.process import ProcessIdentity
 
 _MIB = 1 << 20
+_AGENT_FILE = re.compile(r"/\.ls-(\d+)-[0-9a-f]{16}/")
 _TIGHT_BYTES = 64 * _MIB
 _STATES = {"T": "stopped by a signal", "t": "stopped by a debugger", "D": "waiting for a device"}
 
@@ -92,6 +96,23 @@ def namespace_check(identity: ProcessIdentity) -> Outcome:
     if not other:
         return ok("the same as ours")
     return ok(f"its own {', '.join(other)} (a container): reached through /proc")
+
+
+def folder_check(identity: ProcessIdentity) -> Outcome:
+    """Whether the process's own file system has a folder for the agent, tried out as its user."""
+    return folder_outcome(identity.pid)
+
+
+def other_leakscope_check(identity: ProcessIdentity) -> Outcome:
+    """Whether the agent of another leakscope is in the process."""
+    for mapping in mappings(identity.pid):
+        found = _AGENT_FILE.search(mapping.path)
+        if found:
+            return warning(
+                f"another leakscope (process {found[1]}) is attached to it",
+                "Wait until it is done, or end it: its agent then leaves the target by itself.",
+            )
+    return ok("no other leakscope is attached to it")
 
 
 def memory_check(identity: ProcessIdentity) -> Outcome:

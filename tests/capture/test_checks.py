@@ -1,0 +1,239 @@
+"""What `doctor` says of a machine and of a process: the result, the reason and what to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leakscope.capture.checks import Check, checks_of_machine, checks_of_process, run_checks
+from leakscope.capture.rendezvous import BASES
+from tests.pythons import Interpreter, interpreters
+from tests.targets import eventually, read_line, spawn
+
+WAIT = "import sys; print('ready'); sys.stdin.read()"
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+
+
+def checked(pid: int) -> dict[str, Check]:
+    """Return the checks of process `pid` alone, by name."""
+    return {check.name: check for check in checks_of_process(pid)}
+
+
+def test_every_check_of_the_machine_has_a_name_of_its_own_and_a_reason() -> None:
+    found = checks_of_machine()
+
+    assert len({check.name for check in found}) == len(found)
+    assert all(check.detail for check in found)
+    assert all(check.remedy for check in found if check.status in ("warning", "failed"))
+
+
+def test_the_memory_of_a_child_of_ours_can_be_read() -> None:
+    check = next(check for check in checks_of_machine() if check.name == "reading memory")
+
+    assert check.status == "ok"
+    assert "GB/s" in check.detail
+
+
+@pytest.mark.parametrize("interpreter", interpreters(), ids=lambda i: i.version)
+def test_a_python_of_ours_passes_every_check(interpreter: Interpreter) -> None:
+    with spawn(interpreter.path, WAIT) as process:
+        found = checked(process.pid)
+
+    assert {check.status for check in found.values()} <= {"ok", "skipped"}
+    assert f"CPython {interpreter.version}." in found["interpreter"].detail
+    recent = interpreter.version in ("3.14", "3.15")
+    assert ("PEP 768" in found["way in"].detail) == recent
+
+
+def test_nothing_is_left_of_the_checks_and_nothing_runs_in_the_process() -> None:
+    with spawn(sys.executable, WAIT) as process:
+        before = threads_and_files(process.pid)
+        run_checks(process.pid)
+
+        assert threads_and_files(process.pid) == before
+        assert not [left for base in BASES for left in Path("/", base).glob(f".ls-{os.getpid()}-*")]
+
+
+def threads_and_files(pid: int) -> tuple[int, list[Path], str]:
+    process = Path(f"/proc/{pid}")
+    switches = (process / "status").read_text().split("ctxt_switches:")
+    files = sorted(fd.readlink() for fd in (process / "fd").iterdir())
+    return len(list((process / "task").iterdir())), files, switches[1].split()[0]
+
+
+def test_a_process_that_is_not_there_is_a_failed_check() -> None:
+    (check,) = checked(2**22 + 1).values()
+
+    assert (check.name, check.status) == ("process", "failed")
+    assert check.remedy
+
+
+def test_a_zombie_is_a_failed_check() -> None:
+    with spawn("cat", [], wait_for=None) as process:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        (check,) = checked(process.pid).values()
+
+    assert check.status == "failed"
+    assert "has exited" in check.detail
+
+
+def test_a_process_without_an_interpreter_fails_as_such() -> None:
+    with spawn("cat", [], wait_for=None) as process:
+        found = checked(process.pid)
+
+    assert found["interpreter"].status == "failed"
+    assert "is not a Python process" in found["interpreter"].detail
+    assert found["permission"].status == "ok"
+
+
+def test_a_stopped_process_fails_with_the_command_that_continues_it() -> None:
+    with spawn(sys.executable, WAIT) as process:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        state = checked(process.pid)["state"]
+
+    assert state.status == "failed"
+    assert "stopped by a signal" in state.detail
+    assert f"kill -CONT {process.pid}" in state.remedy
+
+
+TRACER = """
+import ctypes, os, sys
+PTRACE_SEIZE = 0x4206
+if ctypes.CDLL(None, use_errno=True).ptrace(PTRACE_SEIZE, int(sys.argv[1]), None, None):
+    raise OSError(ctypes.get_errno(), 'ptrace')
+print('ready', flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_that_is_traced_already_fails_with_who_traces_it() -> None:
+    with (
+        spawn(sys.executable, WAIT) as process,
+        spawn(sys.executable, ["-c", TRACER, str(process.pid)]) as tracer,
+    ):
+        check = checked(process.pid)["tracer"]
+
+    assert check.status == "failed"
+    assert f"process {tracer.pid} (python" in check.detail
+
+
+AS_NOBODY = f"""
+import os, sys
+sys.path[:0] = sys.argv[2:]
+import encodings.idna
+from leakscope.capture.target_checks import *
+from leakscope.capture.process import identify
+os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
+identity = identify(int(sys.argv[1]))
+for check in (user_check, permission_check, namespace_check, dumpable_check, state_check):
+    print(check(identity))
+"""
+
+
+@pytest.mark.needs_root
+@as_root
+def test_a_process_of_another_user_fails_with_both_users() -> None:
+    paths = [path for path in (*sys.path, str(Path.cwd())) if path]
+    with spawn(sys.executable, WAIT) as process:
+        arguments = ["-c", AS_NOBODY, str(process.pid), *paths]
+        with spawn(sys.executable, arguments, wait_for=None) as stranger:
+            user, permission, namespaces, dumpable, state = (read_line(stranger) for _ in range(5))
+
+    assert "failed" in user
+    assert f"belongs to user id 0, this is user id {NOBODY}" in user
+    assert "failed" in permission
+    assert "CAP_SYS_PTRACE" in user
+    assert "skipped" in namespaces
+    assert "skipped" in dumpable
+    assert "ok" in state
+
+
+@pytest.mark.needs_root
+@as_root
+def test_a_process_in_a_container_is_told_and_no_obstacle() -> None:
+    try:
+        subprocess.run(["unshare", "--mount", "--net", "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("namespaces cannot be made here")
+    with spawn(sys.executable, WAIT, prefix=["unshare", "--mount", "--net"]) as process:
+        check = checked(process.pid)["namespaces"]
+
+    assert check.status == "ok"
+    assert "its own mnt, net" in check.detail
+
+
+@pytest.mark.needs_root
+@as_root
+def test_a_file_system_without_a_writable_folder_fails() -> None:
+    script = (
+        'for d in /tmp /dev/shm /var/tmp /run; do mount -t tmpfs -o ro none $d; done; exec "$@"'
+    )
+    prefix = ["unshare", "--mount", "sh", "-c", script, "sh"]
+
+    with spawn(sys.executable, WAIT, prefix=prefix) as process:
+        check = checked(process.pid)["folder"]
+
+    assert check.status == "failed"
+    assert "no writable folder" in check.detail
+    assert "/dev/shm: Read-only file system" in check.detail
+    assert "tmpfs" in check.remedy
+
+
+def test_an_agent_of_another_leakscope_is_told_with_its_process(tmp_path: Path) -> None:
+    folder = tmp_path / ".ls-4711-0123456789abcdef"
+    folder.mkdir()
+    (folder / "running").write_bytes(bytes(4096))
+    script = (
+        "import mmap, os, sys; f = open(sys.argv[1], 'r+b'); m = mmap.mmap(f.fileno(), 4096);"
+        "os.unlink(sys.argv[1]);" + WAIT
+    )
+    with spawn(sys.executable, ["-c", script, folder / "running"]) as process:
+        check = checked(process.pid)["other leakscope"]
+
+    assert check.status == "warning"
+    assert "process 4711" in check.detail
+
+
+def test_a_tight_memory_limit_is_a_warning() -> None:
+    script = (
+        "import resource as r; size = int(open('/proc/self/statm').read().split()[5]) * 4096;"
+        "r.setrlimit(r.RLIMIT_DATA, (size + (32 << 20),) * 2);" + WAIT
+    )
+    with spawn(sys.executable, script) as process:
+        check = checked(process.pid)["memory"]
+
+    assert check.status == "warning"
+    assert "RLIMIT_DATA" in check.detail
+    assert check.remedy
+
+
+def test_an_interpreter_that_is_not_supported_fails_with_its_name(tmp_path: Path) -> None:
+    library = tmp_path / "libpypy3.10-c.so"
+    library.write_bytes(bytes(4096))
+    script = (
+        "import mmap, sys; f = open(sys.argv[1], 'rb');"
+        "m = mmap.mmap(f.fileno(), 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC);" + WAIT
+    )
+    with spawn(sys.executable, ["-c", script, library]) as process:
+        found = checked(process.pid)
+
+    assert found["interpreter"].status == "failed"
+    assert "PyPy" in found["interpreter"].detail
+    assert "CPython 3.9 to 3.15" in found["interpreter"].remedy
+
+
+def test_a_process_that_exits_while_it_is_checked_fails_and_raises_nothing() -> None:
+    with spawn(sys.executable, "import sys; print('ready'); sys.stdin.readline()") as process:
+        pid = process.pid
+        process.kill()
+        eventually(lambda: process.poll() is not None, "it has exited")
+
+        assert [check.status for check in checked(pid).values()] == ["failed"]
