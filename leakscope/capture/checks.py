@@ -11,7 +11,7 @@ from leakscope.capture.process import ProcessIdentity, identify
 from leakscope.capture.runtime import Runtime, probe
 from leakscope.errors import LeakscopeError
 
-__all__ = ["Check", "Status", "run_checks"]
+__all__ = ["Check", "Status", "checks_of_machine", "checks_of_process", "run_checks"]
 
 
 def run_checks(pid: int | None = None) -> tuple[Check, ...]:
@@ -20,7 +20,7 @@ def run_checks(pid: int | None = None) -> tuple[Check, ...]:
     Nothing is run in the process and nothing of it is stopped. Never raises for what a process is
     or does: a process that is not there is a failed check.
     """
-    return (*checks_of_machine(), *(process(pid) if pid is not None else ()))
+    return (*checks_of_machine(), *(checks_of_process(pid) if pid is not None else ()))
 
 
 def checks_of_machine() -> list[Check]:
