@@ -25,14 +25,9 @@ class Followed:
     type: str
     """The type itself, or the container's type; empty for RSS."""
     values: Floats
-    """One value per census; not a number before `first`."""
+    """One value per census."""
     first: int = 0
-    """Index of the first census from which on the key is known without a gap."""
-
-    @property
-    def known(self) -> Floats:
-        """The values that are known."""
-        return self.values[self.first :]
+    """Index of the census that shows it first."""
 
 
 def followed_types(recording: Recording) -> list[Followed]:
@@ -49,19 +44,27 @@ def followed_types(recording: Recording) -> list[Followed]:
 def followed_containers(recording: Recording) -> list[Followed]:
     """Return the series of every container that is there at the end, by address and type.
 
-    A census lists the longest containers only: one that is missing was shorter or did not exist.
-    A gap is bridged when the container is not longer before it than after it; otherwise what came
-    after the gap is taken for another object at the same address, and followed alone.
+    A census lists the longest containers only. One that is missing is taken to be as long as the
+    shortest that was listed, or as it is when it is seen next if that is less. So a container that
+    is emptied time and again, or another one at an address that became free, is seen to begin
+    anew, and one that grows out of obscurity is followed all the way.
     """
-    seen: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    seen: dict[tuple[int, str], dict[int, int]] = defaultdict(dict)
     for index, census in enumerate(recording.censuses):
         for container in census.containers:
-            seen[container.address, container.type].append((index, container.length))
-    count = len(recording.censuses)
+            seen[container.address, container.type][index] = container.length
+    least = [min((c.length for c in census.containers), default=0) for census in recording.censuses]
+    last = len(least) - 1
     return [
-        _container(address, kind, readings, count)
-        for (address, kind), readings in sorted(seen.items())
-        if readings[-1][0] == count - 1
+        Followed(
+            kind=KeyKind.CONTAINER,
+            key=f"{address:#x}",
+            type=kind,
+            values=_filled(lengths, least),
+            first=min(lengths),
+        )
+        for (address, kind), lengths in sorted(seen.items())
+        if last in lengths
     ]
 
 
@@ -80,16 +83,10 @@ def mean_size(census: Census, name: str) -> float:
     return total.bytes / total.objects if total is not None and total.objects else 0.0
 
 
-def _container(address: int, kind: str, readings: list[tuple[int, int]], count: int) -> Followed:
-    values = np.full(count, np.nan)
-    later, length_later = readings[-1]
-    values[later] = length_later
-    for index, length in reversed(readings[:-1]):
-        gap = later - index - 1
-        if gap and (gap > max(1, count // 10) or length > length_later):
-            break
-        if gap:
-            values[index:later] = np.linspace(length, length_later, gap + 2)[:-1]
-        values[index] = length
-        later, length_later = index, length
-    return Followed(KeyKind.CONTAINER, f"{address:#x}", kind, values, first=later)
+def _filled(lengths: dict[int, int], least: list[int]) -> Floats:
+    values = np.zeros(len(least))
+    following = lengths[len(least) - 1]
+    for index in reversed(range(len(least))):
+        following = lengths.get(index, min(least[index], following))
+        values[index] = following
+    return values

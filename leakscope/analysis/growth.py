@@ -7,7 +7,6 @@ has not seen. Whatever is rejected on the way keeps the name of what it looks li
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,10 +35,9 @@ class Judged:
     trend: Trend
     gain: float
     """What it gained after warm-up: objects, entries or bytes, little moved by noise."""
-    late: bool
-    """Whether it was first seen after warm-up."""
     serious: bool
-    """Whether it is unconfirmed, but too clear a rise to call the recording clean."""
+    """Whether it is unconfirmed, but too clear a rise to call the recording clean; never of a
+    key that was first seen after warm-up: it may be one of many that come and go."""
 
     @property
     def grows(self) -> bool:
@@ -89,23 +87,22 @@ def judge(recording: Recording) -> Growth:
 
 def _judge_all(keys: list[Followed], axis: Axis) -> list[Judged]:
     """Judge keys together: the more of them grow, the better the evidence each must bring."""
-    warm_up = warm_up_of(len(axis.x))
-    starts = [max(warm_up, int(np.searchsorted(axis.samples, key.first))) for key in keys]
-    by_start: dict[int, list[int]] = defaultdict(list)
-    for index, start in enumerate(starts):
-        by_start[start].append(index)
-    judgements: dict[int, Judgement] = {}
-    for start, members in sorted(by_start.items()):
-        table = np.stack([keys[i].values for i in members])[:, axis.samples]
-        kinds = [keys[i].kind for i in members]
-        judgements.update(zip(members, judged(Window(axis, start), table, kinds), strict=True))
+    if not keys:
+        return []
+    window = Window(axis, warm_up_of(len(axis.x)))
+    table = np.stack([key.values for key in keys])[:, axis.samples]
+    judgements = judged(window, table, [key.kind for key in keys])
     _control_false_discoveries(judgements)
-    return [_result(key, judgements[i], late=starts[i] > warm_up) for i, key in enumerate(keys)]
+    begin = axis.samples[min(window.start, len(axis.samples) - 1)]
+    return [
+        _result(key, judgement, late=key.first > begin)
+        for key, judgement in zip(keys, judgements, strict=True)
+    ]
 
 
-def _control_false_discoveries(judgements: dict[int, Judgement]) -> None:
+def _control_false_discoveries(judgements: list[Judgement]) -> None:
     """Withdraw the confirmations that so many keys would bring about by chance."""
-    confirmed = [i for i, item in sorted(judgements.items()) if item.label is Label.LINEAR]
+    confirmed = [i for i, item in enumerate(judgements) if item.label is Label.LINEAR]
     kept = false_discoveries_controlled(np.array([judgements[i].p for i in confirmed]))
     for i, stands in zip(confirmed, kept, strict=True):
         if not stands:
@@ -118,14 +115,13 @@ def _result(key: Followed, judgement: Judgement, *, late: bool) -> Judged:
         key=key.key,
         label=judgement.label,
         slope=judgement.slope,
-        first=float(key.known[0]),
-        last=float(key.known[-1]),
+        first=float(key.values[0]),
+        last=float(key.values[-1]),
         reason=judgement.reason,
     )
     return Judged(
         followed=key,
         trend=trend,
         gain=judgement.gain,
-        late=late,
-        serious=judgement.serious and judgement.label is Label.UNCONFIRMED,
+        serious=judgement.serious and judgement.label is Label.UNCONFIRMED and not late,
     )

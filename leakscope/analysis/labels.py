@@ -14,7 +14,7 @@ import numpy as np
 from leakscope.analysis.ranks import Floats, Slopes, sen_slopes
 from leakscope.analysis.shape import Shape, shape_of
 from leakscope.analysis.trial import FRESH_FROM, Trial, trial_of
-from leakscope.analysis.window import FEWEST_SAMPLES, Window
+from leakscope.analysis.window import FEWEST_SAMPLES, Window, missing_samples
 from leakscope.model.trend import Interval, KeyKind, Label
 
 SCREEN_P = 0.05
@@ -203,18 +203,14 @@ class _Series:
 
 
 def gained_before(window: Window, values: Floats) -> float:
-    """Return what the key gained until the window begins; 0 for one first seen then."""
-    before = values[: window.start + 1]
-    known = before[~np.isnan(before)]
-    return float(known[-1] - known[0]) if len(known) else 0.0
+    """Return what the key gained until the window begins."""
+    return float(values[min(window.start, len(values) - 1)] - values[0])
 
 
 def _too_short(window: Window, values: Floats) -> Judgement:
-    known = values[~np.isnan(values)]
-    gain = float(known[-1] - known[0]) if len(known) else 0.0
-    missing = FEWEST_SAMPLES - len(window.x)
-    reason = f"{len(window.x)} samples after warm-up, {missing} more needed"
-    return Judgement(Label.TOO_SHORT, reason, _NO_SLOPE, gain)
+    missing = missing_samples(len(window.axis.x))
+    reason = f"{len(window.axis.x)} samples are too few, {missing} more needed"
+    return Judgement(Label.TOO_SHORT, reason, _NO_SLOPE, float(values[-1] - values[0]))
 
 
 def _still(window: Window, values: Floats, extent: float, floor: float) -> Judgement:
