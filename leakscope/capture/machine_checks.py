@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
-from leakscope.capture.permissions import GRANT, credentials, yama_scope
+from leakscope.capture.permissions import GRANT, Credentials, credentials, yama_scope
 from leakscope.capture.rendezvous import prepared
 from leakscope.errors import LeakscopeError
 
@@ -23,17 +23,21 @@ _CHILD = (
 
 def platform_check() -> Outcome:
     """Whether this system is one that leakscope can look into processes on."""
-    system, machine = platform.system(), platform.machine()
+    return platform_outcome(platform.system(), platform.machine(), platform.release())
+
+
+def platform_outcome(system: str, machine: str, release: str) -> Outcome:
+    """Return what can be diagnosed on such a system."""
     if system != "Linux":
         return failed(
             f"{system} on {machine}: there is no way into running processes here yet",
             "Run leakscope on Linux, where the service runs.",
         )
     if machine == "x86_64":
-        return ok(f"Linux {platform.release()} on x86_64: CPython 3.9 to 3.15")
+        return ok(f"Linux {release} on x86_64: CPython 3.9 to 3.15")
     if machine == "aarch64":
         return warning(
-            f"Linux {platform.release()} on aarch64: CPython 3.14 and later only",
+            f"Linux {release} on aarch64: CPython 3.14 and later only",
             "Run the service on Python 3.14, or on x86_64, to diagnose it.",
         )
     return failed(
@@ -60,19 +64,22 @@ def agent_check() -> Outcome:
 
 def ptrace_scope_check() -> Outcome:
     """Whether the kernel restricts who may trace whom (Yama)."""
-    scope = yama_scope()
-    capable = credentials(os.getpid()).may_trace_anyone
+    return ptrace_scope_outcome(yama_scope(), capable=credentials(os.getpid()).may_trace_anyone)
+
+
+def ptrace_scope_outcome(scope: int | None, *, capable: bool) -> Outcome:
+    """Return what Yama's `scope` means to a user with or without CAP_SYS_PTRACE."""
     if scope is None:
         return ok("this kernel has no Yama: the owner of a process may trace it")
     if scope == 0:
         return ok("0: the owner of a process may trace it")
-    if scope == 3:
+    if scope > 2:
         return failed(
-            "3: nobody may trace anything until the next boot",
+            f"{scope}: nobody may trace anything until the next boot",
             "Set kernel.yama.ptrace_scope to 1 or less and reboot.",
         )
     if capable:
-        return ok(f"{scope}: only administrators may trace, and this user is one")
+        return ok(f"{scope}: it does not restrict this user, who has CAP_SYS_PTRACE")
     if scope == 1:
         return warning(
             "1: without privileges only a parent may trace its children",
@@ -83,7 +90,11 @@ def ptrace_scope_check() -> Outcome:
 
 def capability_check() -> Outcome:
     """Whether this process may trace other users' processes."""
-    ours = credentials(os.getpid())
+    return capability_outcome(credentials(os.getpid()))
+
+
+def capability_outcome(ours: Credentials) -> Outcome:
+    """Return whose processes these credentials let us diagnose."""
     if ours.may_trace_anyone:
         return ok("CAP_SYS_PTRACE: processes of every user can be diagnosed")
     return warning(

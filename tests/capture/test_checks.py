@@ -6,11 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from leakscope.capture.checks import Check, checks_of_machine, checks_of_process, run_checks
+from leakscope.capture.machine_checks import (
+    capability_outcome,
+    platform_outcome,
+    ptrace_scope_outcome,
+)
+from leakscope.capture.permissions import Credentials
 from leakscope.capture.rendezvous import BASES
 from tests.pythons import Interpreter, interpreters
 from tests.targets import eventually, read_line, spawn
@@ -31,6 +38,53 @@ def test_every_check_of_the_machine_has_a_name_of_its_own_and_a_reason() -> None
     assert len({check.name for check in found}) == len(found)
     assert all(check.detail for check in found)
     assert all(check.remedy for check in found if check.status in ("warning", "failed"))
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "status", "said"),
+    [
+        ("Linux", "x86_64", "ok", "3.9 to 3.15"),
+        ("Linux", "aarch64", "warning", "3.14 and later only"),
+        ("Linux", "riscv64", "failed", "riscv64 is not supported"),
+        ("Darwin", "arm64", "failed", "no way into running processes"),
+    ],
+)
+def test_the_platform_says_what_can_be_diagnosed(
+    system: str, machine: str, status: str, said: str
+) -> None:
+    outcome = platform_outcome(system, machine, "6.1")
+
+    assert outcome.status == status
+    assert said in outcome.detail
+    assert bool(outcome.remedy) == (status != "ok")
+
+
+@pytest.mark.parametrize(
+    ("scope", "capable", "status"),
+    [
+        (None, False, "ok"),
+        (0, False, "ok"),
+        (1, False, "warning"),
+        (1, True, "ok"),
+        (2, False, "failed"),
+        (2, True, "ok"),
+        (3, False, "failed"),
+        (3, True, "failed"),
+    ],
+)
+def test_yama_restricts_whom_its_scope_says(scope: int | None, capable: bool, status: str) -> None:
+    outcome = ptrace_scope_outcome(scope, capable=capable)
+
+    assert outcome.status == status
+    assert bool(outcome.remedy) == (status != "ok")
+
+
+def test_without_the_capability_only_ones_own_processes_can_be_diagnosed() -> None:
+    user = Credentials((1000,) * 4, (1000,) * 4, permitted=0, effective=0, tracer=0, state="S")
+
+    assert capability_outcome(user).status == "warning"
+    assert "user id 1000" in capability_outcome(user).detail
+    assert capability_outcome(replace(user, effective=1 << 19)).status == "ok"
 
 
 def test_the_memory_of_a_child_of_ours_can_be_read() -> None:
