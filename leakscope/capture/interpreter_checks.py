@@ -30,9 +30,13 @@ def initialized_check(_identity: ProcessIdentity, runtime: Runtime) -> Outcome:
 
 def door_check(_identity: ProcessIdentity, runtime: Runtime) -> Outcome:
     """Which way into the interpreter will be tried first."""
+    return door_outcome(runtime, platform.machine())
+
+
+def door_outcome(runtime: Runtime, machine: str) -> Outcome:
+    """Return the way into such an interpreter on such a processor."""
     if runtime.version is None:
         return skipped("its version is not known")
-    machine = platform.machine()
     if runtime.version.minor >= (3, 14):
         return ok("the debugger interface of Python 3.14 (PEP 768)")
     if machine != "x86_64":

@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 
 from leakscope.capture.checks import Check, checks_of_machine, checks_of_process, run_checks
+from leakscope.capture.interpreter_checks import door_outcome, initialized_check
 from leakscope.capture.machine_checks import (
     capability_outcome,
     platform_outcome,
     ptrace_scope_outcome,
 )
 from leakscope.capture.permissions import Credentials
+from leakscope.capture.process import identify
 from leakscope.capture.rendezvous import BASES
+from leakscope.capture.runtime import Runtime
+from leakscope.capture.versions import PythonVersion
 from tests.pythons import Interpreter, interpreters
 from tests.targets import eventually, read_line, spawn
 
@@ -282,6 +286,38 @@ def test_an_interpreter_that_is_not_supported_fails_with_its_name(tmp_path: Path
     assert found["interpreter"].status == "failed"
     assert "PyPy" in found["interpreter"].detail
     assert "CPython 3.9 to 3.15" in found["interpreter"].remedy
+
+
+def runtime(version: str | None, *, initialized: bool | None = True) -> Runtime:
+    known = PythonVersion(version) if version else None
+    return Runtime("CPython", known, "python", is_shared=False, initialized=initialized)
+
+
+@pytest.mark.parametrize(
+    ("initialized", "status"), [(True, "ok"), (False, "failed"), (None, "skipped")]
+)
+def test_an_interpreter_that_is_not_up_yet_fails(initialized: bool | None, status: str) -> None:
+    found = initialized_check(identify(os.getpid()), runtime("3.12.1", initialized=initialized))
+
+    assert found.status == status
+
+
+@pytest.mark.parametrize(
+    ("version", "machine", "status", "said"),
+    [
+        ("3.13.0", "x86_64", "ok", "a pending call on the main thread"),
+        ("3.14.0", "aarch64", "ok", "PEP 768"),
+        ("3.13.0", "aarch64", "failed", "none into CPython 3.13.0 on aarch64"),
+        (None, "x86_64", "skipped", "not known"),
+    ],
+)
+def test_the_way_in_depends_on_version_and_processor(
+    version: str | None, machine: str, status: str, said: str
+) -> None:
+    found = door_outcome(runtime(version), machine)
+
+    assert found.status == status
+    assert said in found.detail
 
 
 def test_a_process_that_exits_while_it_is_checked_fails_and_raises_nothing() -> None:

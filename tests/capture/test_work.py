@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socketserver
 import string
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -238,6 +239,41 @@ def test_a_server_that_never_answers_is_given_up() -> None:
                 PrometheusCounter(url).read()
         finally:
             answered.set()
+
+
+def test_a_server_that_answers_byte_by_byte_is_given_up_too() -> None:
+    given_up = threading.Event()
+
+    class Dripping(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+            with suppress(OSError):
+                while not given_up.wait(0.05):
+                    self.request.sendall(b"#")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Dripping) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        try:
+            with pytest.raises(CounterUnreachable, match="timed out"):
+                PrometheusCounter(f"http://127.0.0.1:{server.server_address[1]}/").read()
+        finally:
+            given_up.set()
+            thread.join()
+
+
+def test_what_is_no_http_is_unreachable() -> None:
+    class Rude(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1024)
+            self.request.sendall(b"220 mail.example ESMTP\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Rude) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(CounterUnreachable, match="cannot read"):
+            PrometheusCounter(f"http://127.0.0.1:{server.server_address[1]}/").read()
+        thread.join()
 
 
 def test_a_reset_is_told_and_does_not_lose_work() -> None:
