@@ -104,7 +104,7 @@ def _check_frame(path: Path, content: bytes) -> None:
     if not content.startswith(_LOCAL_SIGNATURE[: len(content)]):
         raise ForeignFile(f"{path} is not a leakscope recording")
     if len(content) < _END.size or content[-_END.size :][:4] != _END_SIGNATURE:
-        if _END_SIGNATURE in content[-_END.size - (1 << 16) :]:
+        if _END_SIGNATURE in content[-_END.size - (1 << 16) : -_END.size]:
             raise ForeignFile(f"{path} is a zip, but not a leakscope recording")
         raise TruncatedFile(f"{path} is cut off: the end is missing")
     _, disk, first_disk, here, entries, size, offset, comment = _END.unpack(content[-_END.size :])

@@ -90,6 +90,7 @@ def encode(recording: Recording, host: manifest.Host) -> bytes:
         contents[table.spec.member] = content
         infos[table.spec.member] = manifest.MemberInfo.of(content, table.rows)
     description = manifest.encode(recording, infos, host)
+    manifest.decode(description)
     packed = archive.pack({manifest.MEMBER: description, **contents})
     if len(packed) > archive.MAX_FILE_BYTES or len(description) > manifest.MAX_BYTES:
         raise BadTable("it is larger than any file that leakscope would read again")

@@ -77,8 +77,7 @@ class Manifest:
 
 def encode(recording: Recording, members: Mapping[str, MemberInfo], host: Host) -> bytes:
     """Return the manifest as JSON: ASCII, keys in a fixed order, surrogates escaped twice."""
-    target, limit, pauses = recording.target, recording.limit, _pauses(recording)
-    work = [census.work for census in recording.censuses if census.work is not None]
+    target, limit = recording.target, recording.limit
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -92,8 +91,8 @@ def encode(recording: Recording, members: Mapping[str, MemberInfo], host: Host) 
         "host": asdict(host),
         "when": {"first": recording.censuses[0].at, "last": recording.censuses[-1].at},
         "how": {"kind": recording.kind.value, "ending": recording.ending.value},
-        "work": {"unit": recording.work_unit, "total": work[-1] - work[0] if work else None},
-        "pause_ms": pauses,
+        "work": {"unit": recording.work_unit, "total": _work_done(recording)},
+        "pause_ms": _pauses(recording),
         "limit": None if limit is None else {"bytes": limit.limit_bytes, "source": limit.source},
         "caveats": list(recording.caveats),
         "members": {name: asdict(info) for name, info in members.items()},
@@ -150,8 +149,14 @@ def decode(content: bytes) -> Manifest:
 def _pauses(recording: Recording) -> dict[str, float]:
     ordered = sorted(census.pause_ms for census in recording.censuses)
     middle = len(ordered) // 2
-    median = (ordered[middle] + ordered[-middle - 1]) / 2
+    median = ordered[middle] / 2 + ordered[-middle - 1] / 2
     return {"median": median, "max": ordered[-1]}
+
+
+def _work_done(recording: Recording) -> float | None:
+    readings = [census.work for census in recording.censuses if census.work is not None]
+    done = readings[-1] - readings[0] if readings else math.nan
+    return done if math.isfinite(done) else None
 
 
 def _fit(value: object) -> object:
@@ -217,9 +222,13 @@ def _number(document: Mapping[str, object], key: str) -> float:
     value = document.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadManifest(f"{key!r} is no number")
-    if abs(value) >= 1 << 63 or not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise BadManifest(f"{key!r} is no number")
-    return float(value)
+    return number
 
 
 def _limit(document: Mapping[str, object]) -> MemoryLimit | None:

@@ -47,8 +47,7 @@ def to_parquet(table: Table) -> bytes:
             arrays.append(pa.array(cells, type=_plain_type(column)))
         except (pa.ArrowException, OverflowError, TypeError, ValueError) as problem:
             raise BadTable(f"{spec.name}.{column.name}: {cause(problem)}") from None
-    fields = [pa.field(c.name, _plain_type(c), nullable=c.nullable) for c in spec.columns]
-    content = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+    content = pa.Table.from_arrays(arrays, schema=pa.schema(_fields(spec)))
     sink = io.BytesIO()
     pq.write_table(content, sink, compression="zstd", store_schema=False)
     _check_expansion(spec, pq.read_metadata(sink))
@@ -58,18 +57,10 @@ def to_parquet(table: Table) -> bytes:
 def from_parquet(spec: TableSpec, content: bytes, rows: int) -> Table:
     """Return the table of `rows` rows that `content` holds. Raises `BadTable` for all others."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     readers = [_reader(spec, column) for column in spec.columns]
     try:
-        file = pq.ParquetFile(
-            pa.BufferReader(content),
-            read_dictionary=[c.name for c in spec.columns if c.kind is Kind.TEXT],
-            pre_buffer=False,
-            thrift_string_size_limit=_MAX_TEXT_BYTES,
-            thrift_container_size_limit=_MAX_ROW_GROUPS * len(spec.columns),
-        )
-        _check_shape(spec, file, rows)
+        file = _opened(spec, content, rows)
         read = 0
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
             batch.validate(full=True)
@@ -132,11 +123,31 @@ def _reader(spec: TableSpec, column: Column) -> _ValueReader:
     return (_TextReader if column.kind is Kind.TEXT else _ValueReader)(spec, column)
 
 
+def _opened(spec: TableSpec, content: bytes, rows: int) -> pq.ParquetFile:
+    """Return the file, to be read with text as dictionaries; its columns and sizes are right."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    limits = {
+        "thrift_string_size_limit": _MAX_TEXT_BYTES,
+        "thrift_container_size_limit": _MAX_ROW_GROUPS * len(spec.columns),
+    }
+    plain = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False, **limits)
+    _check_shape(spec, plain, rows)
+    return pq.ParquetFile(
+        pa.BufferReader(content),
+        metadata=plain.metadata,
+        read_dictionary=[c.name for c in spec.columns if c.kind is Kind.TEXT],
+        pre_buffer=False,
+        **limits,
+    )
+
+
 def _check_shape(spec: TableSpec, file: pq.ParquetFile, rows: int) -> None:
     """Refuse wrong columns and absurd sizes before anything is expanded."""
     import pyarrow as pa
 
-    wanted = pa.schema([_read_field(column) for column in spec.columns])
+    wanted = pa.schema(_fields(spec))
     if not file.schema_arrow.equals(wanted, check_metadata=False):
         raise BadTable(f"{spec.name} has other columns than this format's")
     metadata = file.metadata
@@ -177,9 +188,7 @@ def _plain_type(column: Column) -> pa.DataType:
             return pa.string()
 
 
-def _read_field(column: Column) -> pa.Field:
+def _fields(spec: TableSpec) -> list[pa.Field]:
     import pyarrow as pa
 
-    plain = _plain_type(column)
-    read = pa.dictionary(pa.int32(), plain) if column.kind is Kind.TEXT else plain
-    return pa.field(column.name, read, nullable=column.nullable)
+    return [pa.field(c.name, _plain_type(c), nullable=c.nullable) for c in spec.columns]

@@ -1,0 +1,81 @@
+"""Mutations of a good file: it loads as it was, or is refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leakscope.model.recording import Recording
+from leakscope.storage import archive
+from leakscope.storage.errors import UnreadableFile
+from leakscope.storage.files import load
+from tests.storage.forging import members, with_digests
+from tests.storage.make_fixture import SNAPSHOTS
+
+GOOD = (SNAPSHOTS / "v1.lscope").read_bytes()
+MEMBERS = members()
+ORIGINAL = load(SNAPSHOTS / "v1.lscope")
+
+patches = st.lists(
+    st.tuples(
+        st.floats(0, 1, exclude_max=True),
+        st.one_of(st.binary(min_size=1, max_size=8), st.integers(0, 7).map(lambda b: 1 << b)),
+    ),
+    min_size=1,
+    max_size=4,
+)
+"""Where (as a share of the file), and the bytes to put there or the bits to flip."""
+
+
+def patched(content: bytes, changes: list[tuple[float, bytes | int]]) -> bytes:
+    mutated = bytearray(content)
+    for share, change in changes:
+        position = int(share * len(mutated))
+        if isinstance(change, int):
+            mutated[position] ^= change
+        else:
+            mutated[position : position + len(change)] = change
+    return bytes(mutated)
+
+
+def outcome(content: bytes) -> Recording | None:
+    """Return what is loaded from a file of `content`, None if it is refused as it should be."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "a.lscope"
+        path.write_bytes(content)
+        try:
+            return load(path)
+        except UnreadableFile as error:
+            assert str(error).isprintable()
+            assert error.remedy
+            return None
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(patches)
+def test_damage_is_noticed_or_harmless(changes: list[tuple[float, bytes | int]]) -> None:
+    assert outcome(patched(GOOD, changes)) in (None, ORIGINAL)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(sorted(MEMBERS)), patches)
+def test_tampering_with_right_digests_never_gets_further_than_an_error(
+    name: str, changes: list[tuple[float, bytes | int]]
+) -> None:
+    changed = {**MEMBERS, name: patched(MEMBERS[name], changes)}
+    if name != "manifest.json":
+        changed = with_digests(changed)
+
+    loaded = outcome(archive.pack(changed))
+
+    assert loaded is None or loaded.censuses
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=200), st.sampled_from([b"", GOOD[:30], GOOD[-22:]]))
+def test_arbitrary_bytes_are_refused(content: bytes, piece: bytes) -> None:
+    for mixed in (content + piece, piece + content):
+        assert outcome(mixed) is None
