@@ -77,5 +77,6 @@ _TARGET: tuple[tuple[str, Callable[[ProcessIdentity], Outcome]], ...] = (
 _INTERPRETER: tuple[tuple[str, Callable[[ProcessIdentity, Runtime], Outcome]], ...] = (
     ("interpreter", interpreter_checks.interpreter_check),
     ("interpreter up", interpreter_checks.initialized_check),
+    ("remote debugging", interpreter_checks.remote_debugging_check),
     ("way in", interpreter_checks.door_check),
 )

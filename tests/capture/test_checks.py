@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from leakscope.capture.checks import Check, checks_of_machine, checks_of_process, run_checks
+from leakscope.capture.doors.interface import DoorClosed
 from leakscope.capture.interpreter_checks import door_outcome, initialized_check
 from leakscope.capture.machine_checks import (
     capability_outcome,
@@ -107,6 +108,7 @@ def test_a_python_of_ours_passes_every_check(interpreter: Interpreter) -> None:
     assert f"CPython {interpreter.version}." in found["interpreter"].detail
     recent = interpreter.version in ("3.14", "3.15")
     assert ("PEP 768" in found["way in"].detail) == recent
+    assert found["remote debugging"].status == ("ok" if recent else "skipped")
 
 
 def test_nothing_is_left_of_the_checks_and_nothing_runs_in_the_process() -> None:
@@ -302,22 +304,45 @@ def test_an_interpreter_that_is_not_up_yet_fails(initialized: bool | None, statu
     assert found.status == status
 
 
+CLOSED = DoorClosed("not here", hint="Do this.")
+
+
 @pytest.mark.parametrize(
-    ("version", "machine", "status", "said"),
+    ("files", "calls", "status", "said"),
     [
-        ("3.13.0", "x86_64", "ok", "a pending call on the main thread"),
-        ("3.14.0", "aarch64", "ok", "PEP 768"),
-        ("3.13.0", "aarch64", "failed", "none into CPython 3.13.0 on aarch64"),
-        (None, "x86_64", "skipped", "not known"),
+        (None, None, "ok", "PEP 768"),
+        (None, CLOSED, "ok", "PEP 768"),
+        (CLOSED, None, "ok", "a pending call"),
+        (CLOSED, CLOSED, "failed", "none: not here; not here"),
     ],
 )
-def test_the_way_in_depends_on_version_and_processor(
-    version: str | None, machine: str, status: str, said: str
+def test_the_gentlest_open_way_in_is_named(
+    files: DoorClosed | None, calls: DoorClosed | None, status: str, said: str
 ) -> None:
-    found = door_outcome(runtime(version), machine)
+    found = door_outcome(files, calls)
 
     assert found.status == status
     assert said in found.detail
+    assert found.remedy == ("Do this." if status == "failed" else "")
+
+
+RECENT = [i for i in interpreters() if i.version in ("3.14", "3.15")]
+
+
+@pytest.mark.parametrize("interpreter", RECENT, ids=lambda i: i.version)
+@pytest.mark.parametrize("how", ["environment", "option"])
+def test_remote_debugging_that_is_off_narrows_the_way_in(
+    interpreter: Interpreter, how: str
+) -> None:
+    env = {"PYTHON_DISABLE_REMOTE_DEBUG": "1"} if how == "environment" else {}
+    option = ["-X", "disable-remote-debug"] if how == "option" else []
+    with spawn(interpreter.path, [*option, "-c", WAIT], env=env) as process:
+        found = checked(process.pid)
+
+    assert found["remote debugging"].status == "warning"
+    assert "switched off" in found["remote debugging"].detail
+    assert "PYTHON_DISABLE_REMOTE_DEBUG" in found["remote debugging"].remedy
+    assert "PEP 768" not in found["way in"].detail
 
 
 def test_a_process_that_exits_while_it_is_checked_fails_and_raises_nothing() -> None:
