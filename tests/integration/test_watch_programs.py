@@ -1,0 +1,48 @@
+"""`leakscope watch` on small programs: each way of leaking, each way of only looking like it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.leakscope_runs import watch
+from tests.integration.services import FIXTURES, service
+
+LEAKY = {
+    "bytes_in_dict": "__main__.THUMBNAILS",
+    "class_attribute": "__main__.Worker.done",
+    "closure_list": "record",
+    "deque_backlog": "__main__.BACKLOG",
+    "dict_of_sessions": "__main__.SESSIONS",
+    "exception_tracebacks": "__main__.ERRORS",
+    "list_on_instance": "__main__.service.history",
+    "set_of_tuples": "__main__.SEEN",
+}
+"""By program, what the path of the holder must contain."""
+
+CLEAN = ("bursts", "cache_warmup", "config_reload", "lru_filling", "sawtooth", "ttl_sessions")
+
+QUICK = ("bytes_in_dict", "list_on_instance")
+"""Tried in every run; the others are slow tests."""
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in LEAKY]
+)
+def test_a_leak_is_found_at_its_rate_with_its_holder(name: str) -> None:
+    with service(FIXTURES / "programs" / f"{name}.py", "--rate", "200") as program:
+        run = watch(program.pid, program.port, seconds=13, every=1)
+
+    assert run.code == 1, run.report or run.stderr
+    assert LEAKY[name] in run.finding["holder"]["path"]
+    assert run.finding["growth"]["objects"]["estimate"] == pytest.approx(1.0, rel=0.05)
+    assert len(run.report["findings"]) == 1, [f["type"] for f in run.report["findings"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CLEAN)
+def test_what_only_looks_like_a_leak_is_not_called_one(name: str) -> None:
+    with service(FIXTURES / "programs" / f"{name}.py", "--rate", "200") as program:
+        run = watch(program.pid, program.port, seconds=40, every=2)
+
+    assert run.code == 0, run.report or run.stderr
+    assert run.report["findings"] == []
