@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
+
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
 from leakscope.capture.doors.interface import DoorClosed
 from leakscope.capture.doors.pep768 import _locate as locate
-from leakscope.capture.doors.site import surveyed
+from leakscope.capture.memory import Memory
 from leakscope.capture.process import ProcessIdentity
-from leakscope.capture.runtime import Runtime, UnsupportedPython
+from leakscope.capture.runtime import Runtime, UnsupportedPython, cpython_image
+from leakscope.capture.threads import has_shadow_stack
 from leakscope.capture.versions import PythonVersion
 
 _FIRST_WITH_PEP_768 = (3, 14)
@@ -51,28 +54,31 @@ def door_check(identity: ProcessIdentity, runtime: Runtime) -> Outcome:
     if runtime.version is None:
         return skipped("its version is not known")
     files = _closed_to_files(identity, runtime.version)
-    with surveyed(identity.pid, runtime.version.minor, b"", "") as site:
-        try:
-            site.require_callable()
-        except DoorClosed as closed:
-            return door_outcome(files, closed)
-    return door_outcome(files, None)
+    shadowed = has_shadow_stack(identity.pid)
+    return door_outcome(files, platform.machine(), shadow_stack=shadowed)
 
 
-def door_outcome(files: DoorClosed | None, calls: DoorClosed | None) -> Outcome:
-    """Return the first way in; `files` and `calls` say why that way is closed, None for open."""
+def door_outcome(files: DoorClosed | None, machine: str, *, shadow_stack: bool) -> Outcome:
+    """Return the first way in; `files` says why files are not run on request, None if they are."""
     if files is None:
         return ok("a file run on request (PEP 768): no thread is stopped")
-    if calls is None:
-        return ok("a pending call on the main thread; on a waiting thread if that one is blocked")
-    return failed(f"none: {files}; {calls}", calls.remedy)
+    if machine != "x86_64":
+        return failed(
+            f"none yet on {machine}: {files}", f"Run the service on Python 3.14 on {machine}."
+        )
+    if shadow_stack:
+        return failed(
+            f"none: {files}, and its shadow stack forbids calls on a thread",
+            "Start the service without GLIBC_TUNABLES=glibc.cpu.hwcaps=SHSTK, or on Python 3.14.",
+        )
+    return ok("a pending call on the main thread; on a waiting thread if that one is blocked")
 
 
 def _closed_to_files(identity: ProcessIdentity, version: PythonVersion) -> DoorClosed | None:
     """Return why PEP 768 is no way into this interpreter, None if it is."""
-    with surveyed(identity.pid, version.minor, b"", "") as site:
+    with Memory(identity.pid) as memory:
         try:
-            locate(site.memory, site.python.symbol("_PyRuntime"), version.minor)
+            locate(memory, cpython_image(memory).symbol("_PyRuntime"), version.minor)
         except DoorClosed as closed:
             return closed
     return None

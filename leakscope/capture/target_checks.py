@@ -6,13 +6,12 @@ Nothing is run in the process and nothing of it is stopped.
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from leakscope.capture.attached import AlreadyAttached, exclusively
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
 from leakscope.capture.limits import memory_bound
 from leakscope.capture.machine_checks import folder_outcome
-from leakscope.capture.memory import mappings
 from leakscope.capture.metrics import sample_metrics
 from leakscope.capture.permissions import (
     GRANT,
@@ -24,7 +23,6 @@ from leakscope.capture.permissions import (
 from leakscope.capture.process import ProcessIdentity
 
 _MIB = 1 << 20
-_AGENT_FILE = re.compile(r"/\.ls-(\d+)-[0-9a-f]{16}/")
 _TIGHT_BYTES = 64 * _MIB
 _STATES = {"T": "stopped by a signal", "t": "stopped by a debugger", "D": "waiting for a device"}
 
@@ -104,15 +102,12 @@ def folder_check(identity: ProcessIdentity) -> Outcome:
 
 
 def other_leakscope_check(identity: ProcessIdentity) -> Outcome:
-    """Whether the agent of another leakscope is in the process."""
-    for mapping in mappings(identity.pid):
-        found = _AGENT_FILE.search(mapping.path)
-        if found:
-            return warning(
-                f"another leakscope (process {found[1]}) is attached to it",
-                "Wait until it is done, or end it: its agent then leaves the target by itself.",
-            )
-    return ok("no other leakscope is attached to it")
+    """Whether another leakscope is attached to the process: only one may be at a time."""
+    try:
+        with exclusively(identity.pid):
+            return ok("no other leakscope is attached to it")
+    except AlreadyAttached as error:
+        return failed(str(error), error.remedy)
 
 
 def memory_check(identity: ProcessIdentity) -> Outcome:

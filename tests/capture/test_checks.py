@@ -247,19 +247,26 @@ def test_a_file_system_without_a_writable_folder_fails() -> None:
     assert "tmpfs" in check.remedy
 
 
-def test_an_agent_of_another_leakscope_is_told_with_its_process(tmp_path: Path) -> None:
-    folder = tmp_path / ".ls-4711-0123456789abcdef"
-    folder.mkdir()
-    (folder / "running").write_bytes(bytes(4096))
-    script = (
-        "import mmap, os, sys; f = open(sys.argv[1], 'r+b'); m = mmap.mmap(f.fileno(), 4096);"
-        "os.unlink(sys.argv[1]);" + WAIT
-    )
-    with spawn(sys.executable, ["-c", script, folder / "running"]) as process:
-        check = checked(process.pid)["other leakscope"]
+LEAKSCOPE_ELSEWHERE = """
+import sys
+sys.path[:0] = sys.argv[2:]
+from leakscope.capture.attached import exclusively
+with exclusively(int(sys.argv[1])):
+    print('ready', flush=True)
+    sys.stdin.read()
+"""
 
-    assert check.status == "warning"
-    assert "process 4711" in check.detail
+
+def test_another_leakscope_is_told_with_its_process() -> None:
+    paths = [path for path in (*sys.path, str(Path.cwd())) if path]
+    with spawn(sys.executable, WAIT) as process:
+        arguments = ["-c", LEAKSCOPE_ELSEWHERE, str(process.pid), *paths]
+        with spawn(sys.executable, arguments) as other:
+            during = checked(process.pid)["other leakscope"]
+        after = checked(process.pid)["other leakscope"]
+
+    assert (during.status, after.status) == ("failed", "ok")
+    assert f"another leakscope (pid {other.pid}) is attached" in during.detail
 
 
 def test_a_tight_memory_limit_is_a_warning() -> None:
@@ -304,26 +311,27 @@ def test_an_interpreter_that_is_not_up_yet_fails(initialized: bool | None, statu
     assert found.status == status
 
 
-CLOSED = DoorClosed("not here", hint="Do this.")
+CLOSED = DoorClosed("no files")
 
 
 @pytest.mark.parametrize(
-    ("files", "calls", "status", "said"),
+    ("files", "machine", "shadow_stack", "status", "said"),
     [
-        (None, None, "ok", "PEP 768"),
-        (None, CLOSED, "ok", "PEP 768"),
-        (CLOSED, None, "ok", "a pending call"),
-        (CLOSED, CLOSED, "failed", "none: not here; not here"),
+        (None, "x86_64", False, "ok", "PEP 768"),
+        (None, "aarch64", True, "ok", "PEP 768"),
+        (CLOSED, "x86_64", False, "ok", "a pending call"),
+        (CLOSED, "x86_64", True, "failed", "none: no files, and its shadow stack"),
+        (CLOSED, "aarch64", False, "failed", "none yet on aarch64: no files"),
     ],
 )
 def test_the_gentlest_open_way_in_is_named(
-    files: DoorClosed | None, calls: DoorClosed | None, status: str, said: str
+    files: DoorClosed | None, machine: str, shadow_stack: bool, status: str, said: str
 ) -> None:
-    found = door_outcome(files, calls)
+    found = door_outcome(files, machine, shadow_stack=shadow_stack)
 
     assert found.status == status
     assert said in found.detail
-    assert found.remedy == ("Do this." if status == "failed" else "")
+    assert bool(found.remedy) == (status == "failed")
 
 
 RECENT = [i for i in interpreters() if i.version in ("3.14", "3.15")]
