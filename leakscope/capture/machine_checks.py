@@ -13,7 +13,6 @@ from pathlib import Path
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
 from leakscope.capture.permissions import GRANT, Credentials, credentials, yama_scope
 from leakscope.capture.rendezvous import prepared
-from leakscope.errors import LeakscopeError
 
 _PROBE_BYTES = 8 << 20
 _CHILD = (
@@ -50,16 +49,13 @@ def agent_check() -> Outcome:
     """Whether the native agent was built when leakscope was installed."""
     from leakscope.capture.session import agent_path
 
-    try:
-        path = agent_path()
-    except LeakscopeError as error:
-        return warning(str(error), error.remedy)
-    if path is None or not Path(path).is_file():
+    path = agent_path()
+    if path is None:
         return warning(
             "not built: only portable capture is there",
             "Install a C compiler (gcc or clang) and install leakscope again.",
         )
-    return ok(f"built, {Path(path).stat().st_size / 1024:.0f} KiB")
+    return ok(f"built, {path.stat().st_size / 1024:.0f} KiB")
 
 
 def ptrace_scope_check() -> Outcome:
