@@ -1,0 +1,82 @@
+"""Which leak makes a type grow: a leaked request and its thirty dicts are one leak, not 31."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from leakscope.analysis.growth import Judged
+from leakscope.analysis.holdings import Leak, is_near
+from leakscope.analysis.names import is_plain, starts_with
+from leakscope.model.evidence import TypeEvidence
+from leakscope.model.trend import Interval
+
+EXPLAINED_WITHIN = 1.5
+"""A type that grows up to so many times as fast as the leaks account for is explained by them."""
+
+_MOST_PER_ENTRY = 8
+"""Objects of one type per entry up to which equal rates are taken for one cause."""
+
+
+def attribute(
+    leaks: Sequence[Leak], types: Sequence[Judged], evidence: Mapping[str, TypeEvidence]
+) -> list[Judged]:
+    """Give each growing type to the leaks that explain it; return those that none does.
+
+    A type that several leaks account for is split between them in proportion. The order of
+    `types` is kept.
+    """
+    return [item for item in types if not _explained(leaks, item, evidence)]
+
+
+def _explained(leaks: Sequence[Leak], item: Judged, evidence: Mapping[str, TypeEvidence]) -> bool:
+    name, slope = item.trend.key, item.trend.slope
+    claims = [leak.claim(name) for leak in leaks]
+    total = sum(claims)
+    if total > 0 and (is_plain(name) or slope.low <= EXPLAINED_WITHIN * total):
+        for leak, claim in zip(leaks, claims, strict=True):
+            if claim > 0:
+                leak.types[name] = slope.estimate * claim / total
+        return True
+    owner = _owner(leaks, name, slope, evidence.get(name))
+    if owner is not None:
+        owner.types[name] = slope.estimate
+    return owner is not None
+
+
+def _owner(
+    leaks: Sequence[Leak], name: str, slope: Interval, evidence: TypeEvidence | None
+) -> Leak | None:
+    """Return the leak that a type nobody accounts for belongs to, judged by chain and rate."""
+    chain = evidence.chain if evidence is not None else ()
+    for leak in leaks:
+        if any(starts_with(chain, holding.evidence.chain) for holding in leak.holdings):
+            return leak
+    for leak in leaks:
+        if leak.main.leading == name:
+            return leak
+    if leaks and is_plain(name):
+        return leaks[0]
+    if chain and is_held_elsewhere(evidence):
+        return None
+    return next((leak for leak in leaks if _in_step(slope, leak.slope)), None)
+
+
+def is_held_elsewhere(evidence: TypeEvidence | None) -> bool:
+    """Return whether a chain leads from a module to where objects can stay.
+
+    One that leads through something that runs may be that of an object that is in use just now.
+    """
+    if evidence is None or not evidence.chain:
+        return False
+    running = ("local ", "awaited by ", "task", "coroutine", "frame", "thread ")
+    return evidence.chain[0].edge.startswith("module ") and not any(
+        step.edge.startswith(running) for step in evidence.chain
+    )
+
+
+def _in_step(slope: Interval, holder: Interval) -> bool:
+    """Return whether a type gains a whole number of objects per entry of the holder."""
+    if holder.estimate <= 0:
+        return False
+    per_entry = max(1, round(slope.estimate / holder.estimate))
+    return per_entry <= _MOST_PER_ENTRY and is_near(slope.estimate, per_entry * holder.estimate)

@@ -1,0 +1,63 @@
+"""What grew and is no leak, under the names a reader would look for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from leakscope.analysis.growth import Growth, Judged
+from leakscope.analysis.names import is_plain, path_of
+from leakscope.model.evidence import HolderEvidence
+from leakscope.model.finding import NotLeak
+from leakscope.model.trend import KeyKind, Label
+
+MOST_TOLD = 50
+
+_FEWEST_GAINED = 10.0
+_NOTICED = 0.03
+_UNTOLD = frozenset({Label.LINEAR, Label.FLAT, Label.TOO_SHORT, Label.SHRINKING})
+
+
+def not_leaks(
+    growth: Growth, holders: Sequence[HolderEvidence], explained: Collection[str]
+) -> tuple[NotLeak, ...]:
+    """Return the keys that grew noticeably and were rejected, by key, at most `MOST_TOLD`.
+
+    Types in `explained` belong to a finding and are left out. Containers are told by their path;
+    those without one, and the language's own types, only where nothing better known has their
+    label: a cache of records that filled is told as the cache and the record, not as ten dicts.
+    """
+    paths = {f"{h.address:#x}": path_of(h.chain) for h in holders if h.chain}
+    grown = [item for item in (*growth.containers, *growth.types) if _noticed(item)]
+    grown = [item for item in grown if item.trend.key not in explained]
+    telling = [item for item in grown if _tells(item, paths)]
+    told = {item.trend.label for item in telling}
+    others = [item for item in grown if item not in telling and item.trend.label not in told]
+    most = sorted([*telling, *others], key=lambda i: (-_gained(i), i.trend.key))[:MOST_TOLD]
+    listed = {
+        name: NotLeak(name, item.trend.label.value, item.trend.reason)
+        for item in reversed(most)
+        for name in [_name(item, paths)]
+    }
+    return tuple(listed[name] for name in sorted(listed))
+
+
+def _noticed(item: Judged) -> bool:
+    if item.trend.label in _UNTOLD:
+        return False
+    return _gained(item) >= max(_FEWEST_GAINED, _NOTICED * item.trend.last)
+
+
+def _gained(item: Judged) -> float:
+    return item.trend.last - item.trend.first
+
+
+def _tells(item: Judged, paths: dict[str, str]) -> bool:
+    if item.trend.kind is KeyKind.CONTAINER:
+        return item.trend.key in paths
+    return not is_plain(item.trend.key)
+
+
+def _name(item: Judged, paths: dict[str, str]) -> str:
+    if item.trend.kind is KeyKind.TYPE:
+        return item.trend.key
+    return paths.get(item.trend.key) or f"{item.followed.type} at {item.trend.key}"

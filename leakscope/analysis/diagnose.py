@@ -1,0 +1,61 @@
+"""From a recording to a verdict and the findings behind it."""
+
+from __future__ import annotations
+
+from statistics import median
+
+from leakscope.analysis.benign import not_leaks
+from leakscope.analysis.findings import Source, findings_of
+from leakscope.analysis.forecast import forecast
+from leakscope.analysis.growth import Growth, judge
+from leakscope.analysis.sites import with_sites
+from leakscope.analysis.verdict import caveats_of, verdict_of
+from leakscope.model.finding import CaptureSummary, Diagnosis, Finding, Status, Verdict, Work
+from leakscope.model.recording import Recording
+
+
+def diagnose(recording: Recording) -> Diagnosis:
+    """Return what `recording` says; pure, and the same for the same recording.
+
+    Confirmed findings make the verdict `leaking`. Without one, findings are suspicions: keys so
+    clearly on the rise that the recording cannot be called clean, and too few samples to confirm.
+    """
+    growth = judge(recording)
+    findings = _findings(recording, growth)
+    verdict, reason = verdict_of(recording, growth, findings)
+    explained = {rate.type for finding in findings for rate in finding.types}
+    measured = verdict is not Verdict.NOT_MEASURED
+    return Diagnosis(
+        verdict=verdict,
+        reason=reason,
+        target=recording.target,
+        capture=_capture(recording),
+        work=Work(recording.work_unit, growth.axis.total),
+        seconds=recording.seconds,
+        findings=findings,
+        not_leaks=not_leaks(growth, recording.evidence.holders, explained) if measured else (),
+        rss=growth.rss.trend if growth.rss is not None else None,
+        rss_series=_rss_series(recording),
+        forecast=forecast(recording) if verdict is Verdict.LEAKING else None,
+        caveats=caveats_of(recording, growth, findings),
+    )
+
+
+def _findings(recording: Recording, growth: Growth) -> tuple[Finding, ...]:
+    if growth.missing:
+        return ()
+    for status in (Status.CONFIRMED, Status.SUSPECTED):
+        findings = findings_of(Source(recording, growth, status))
+        if findings:
+            return with_sites(findings, recording.evidence.sites)
+    return ()
+
+
+def _capture(recording: Recording) -> CaptureSummary:
+    pauses = [census.pause_ms for census in recording.censuses]
+    return CaptureSummary(recording.kind, len(pauses), median(pauses), max(pauses))
+
+
+def _rss_series(recording: Recording) -> tuple[float, ...]:
+    sizes = [census.metrics.rss for census in recording.censuses]
+    return tuple(float(size) for size in sizes if size is not None)

@@ -1,0 +1,119 @@
+"""Plain words for a finding: what happens, and what to do about it.
+
+Everything is read off the structure of the chain, nothing off the name of a package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leakscope.analysis.names import is_plain, is_weak_reference, short_type
+from leakscope.model.evidence import Site, Step
+
+_TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
+_FAILURES = frozenset({"traceback", "frame"})
+
+
+def explain_holder(
+    path: str,
+    holder_type: str,
+    chain: Sequence[Step],
+    entry: Sequence[Step],
+    leading: str,
+    site: Site | None,
+) -> str:
+    """Return what a holder does wrong and how to put it right, in a sentence or two."""
+    types = [short_type(step.type) for step in (*chain, *entry)]
+    inside = [short_type(step.type) for step in entry] or [short_type(leading)]
+    if "_lru_cache_wrapper" in types:
+        return (
+            f"{_cache_name(chain, path)} is a functools cache without an effective bound: each new "
+            f"combination of arguments stays for good{_with(leading)}. Give it a maxsize, or cache "
+            "a function whose arguments are few and small (a method's cache keeps every self)."
+        )
+    if _FAILURES & set(inside):
+        return (
+            f"Errors are kept in {path} with their tracebacks, and so with the frames and all "
+            f"their local variables{_with(leading)}. Keep the formatted text instead."
+        )
+    if _TASKS & {short_type(leading), *inside}:
+        return _waiting(path, site)
+    if any(kind in ("function", "cell", "method", "partial") for kind in inside):
+        return _callbacks(path, entry, leading, site)
+    if is_weak_reference(leading):
+        return (
+            f"Weak references are added to {path} and never removed. Remove them when what they "
+            "refer to goes, or use a container that does so by itself."
+        )
+    return _entries(path, holder_type, entry, leading)
+
+
+def explain_type(type_name: str, chain: Sequence[Step]) -> str:
+    """Return what is known of a type that grows in no container that could be followed."""
+    name = short_type(type_name)
+    if chain:
+        return (
+            f"More and more {name} objects stay alive, and no one container was seen to grow with "
+            "them. The chain shows what holds one of the latest: look for what is linked or "
+            "attached there and never let go."
+        )
+    return (
+        f"More and more {name} objects stay alive; no way to them from a module, thread or task "
+        "was found. Look at where they are made: something keeps them, C code perhaps."
+    )
+
+
+def _entries(path: str, holder_type: str, entry: Sequence[Step], leading: str) -> str:
+    container = short_type(holder_type)
+    added = f"Entries are added to {path} ({_article(container)}) and never removed"
+    through = [step.edge for step in entry[1:] if step.edge.startswith(".")]
+    if len(entry) > 1 and through and not is_plain(leading):
+        return (
+            f"{added}; each keeps a whole {short_type(leading)} alive through {''.join(through)}. "
+            "Store only the fields that are needed, and remove entries when they are done with."
+        )
+    if not is_plain(leading):
+        return (
+            f"{added}; each keeps a {short_type(leading)} alive. Remove entries when they are done "
+            "with, or bound the container."
+        )
+    return f"{added}. Remove them when they are done with, or bound its size or their age."
+
+
+def _waiting(path: str, site: Site | None) -> str:
+    where = f" at {_place(site)}" if site is not None else ""
+    return (
+        f"Tasks wait{where} for something that never comes, and {path} keeps them. See that it "
+        "comes, or is given up: close or cancel, or wait with a timeout."
+    )
+
+
+def _callbacks(path: str, entry: Sequence[Step], leading: str, site: Site | None) -> str:
+    defined = f" (defined at {_place(site)})" if site is not None else ""
+    captured = next((s.edge for s in entry if s.edge.startswith("closure variable ")), None)
+    keeps = f"; each keeps what it captured alive: {captured}" if captured else _with(leading)
+    return (
+        f"Functions{defined} are registered in {path} and never unregistered{keeps}. Unregister "
+        "them when they have served, and capture only what they need."
+    )
+
+
+def _with(leading: str) -> str:
+    return "" if is_plain(leading) else f", and with it a {short_type(leading)}"
+
+
+def _cache_name(chain: Sequence[Step], path: str) -> str:
+    from leakscope.analysis.names import path_of
+
+    for index, step in enumerate(chain):
+        if short_type(step.type) == "_lru_cache_wrapper":
+            return path_of(chain[: index + 1])
+    return path
+
+
+def _place(site: Site) -> str:
+    return f"{site.file}:{site.line} in {site.function}"
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

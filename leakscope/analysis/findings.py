@@ -1,0 +1,269 @@
+"""From leaks and the types that none explains to findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from leakscope.analysis.attribution import attribute, is_held_elsewhere
+from leakscope.analysis.explain import explain_holder, explain_type
+from leakscope.analysis.fingerprint import fingerprint
+from leakscope.analysis.follow import mean_size
+from leakscope.analysis.growth import Growth as Grown
+from leakscope.analysis.growth import Judged
+from leakscope.analysis.holdings import Holding, Leak, added, leaks_among, same_rate
+from leakscope.analysis.names import anonymous, is_plain, is_standard
+from leakscope.model.evidence import HolderEvidence, Step, TypeEvidence
+from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
+from leakscope.model.recording import Recording
+from leakscope.model.trend import Interval
+
+_RARE = 0.05
+"""Share of an entry below which a type is not told as growing along with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What findings are made of."""
+
+    recording: Recording
+    growth: Grown
+    status: Status
+
+    def counts(self, item: Judged) -> bool:
+        """Return whether a key takes part: confirmed ones, or serious ones for suspicions."""
+        return item.grows if self.status is Status.CONFIRMED else item.grows or item.serious
+
+
+def findings_of(source: Source) -> tuple[Finding, ...]:
+    """Return the findings, most bytes per unit of work first, then objects, then fingerprint."""
+    evidence = source.recording.evidence
+    growing = [item for item in source.growth.types if source.counts(item)]
+    containers = [item for item in source.growth.containers if source.counts(item)]
+    about = {(holder.address, holder.type): holder for holder in evidence.holders}
+    named, unnamed = _with_evidence(containers, about)
+    rates = {item.trend.key: item.trend.slope.estimate for item in growing}
+    leaks = leaks_among(named, rates)
+    chains = {item.type: item for item in evidence.types}
+    rest = attribute(leaks, growing, chains)
+    found = [_from_leak(source, leak) for leak in leaks]
+    found += [_from_types(source, group, chains) for group in _grouped(source, rest, chains)]
+    found += _from_unnamed(source, unnamed, found)
+    return _numbered(found)
+
+
+def _numbered(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    ordered = sorted(found, key=_order)
+    return tuple(replace(item, id=f"L{place}") for place, item in enumerate(ordered, 1))
+
+
+def _order(finding: Finding) -> tuple[float, float, str, str]:
+    size = finding.growth.bytes
+    return (
+        -(size.estimate if size is not None else 0.0),
+        -finding.growth.objects.estimate,
+        finding.fingerprint,
+        finding.holder.path if finding.holder is not None else finding.type,
+    )
+
+
+def _with_evidence(
+    containers: Sequence[Judged], about: Mapping[tuple[int, str], HolderEvidence]
+) -> tuple[list[Holding], list[Judged]]:
+    named: list[Holding] = []
+    unnamed: list[Judged] = []
+    for item in containers:
+        evidence = about.get((int(item.trend.key, 16), item.followed.type))
+        if evidence is None:
+            unnamed.append(item)
+        else:
+            named.append(Holding(item, evidence))
+    return named, unnamed
+
+
+def _from_leak(source: Source, leak: Leak) -> Finding:
+    main, evidence = leak.main, leak.main.evidence
+    leading = main.leading
+    share = main.share(leading)
+    per_entry = share.objects if share is not None and share.objects > 0 else 1.0
+    slope = leak.slope
+    size = leak.bytes_per_work / slope.estimate if slope.estimate > 0 else 0.0
+    rates = {**_uncounted(source, leak), **leak.types}
+    rates.setdefault(leading, slope.estimate * per_entry)
+    kept = sum(holding.bytes_per_entry * holding.judged.trend.last for holding in (main, *leak.kin))
+    path = main.path or _unnamed(evidence.type)
+    start = evidence.chain or (Step("held by", evidence.type),)
+    return Finding(
+        id="",
+        fingerprint=fingerprint(evidence.chain, evidence.entry, leading, evidence.type),
+        status=source.status,
+        type=leading,
+        types=_type_rates(source, leading, rates),
+        growth=Growth(
+            unit=source.recording.work_unit,
+            objects=_scaled(slope, per_entry),
+            bytes=_scaled(slope, size) if size > 0 else None,
+        ),
+        holder=Holder(
+            path=path,
+            type=evidence.type,
+            first_length=int(main.judged.trend.first),
+            last_length=int(main.judged.trend.last),
+        ),
+        chain=(*start, *evidence.entry),
+        allocated_at=(),
+        retained_bytes=round(kept) if size > 0 else None,
+        why=explain_holder(
+            path, evidence.type, evidence.chain, evidence.entry, leading, evidence.site
+        ),
+        series=tuple(main.judged.followed.values.tolist()),
+    )
+
+
+def _uncounted(source: Source, leak: Leak) -> dict[str, float]:
+    """Return the types that an entry keeps alive and whose own series does not contradict it."""
+    trends = {item.trend.key: item.trend for item in source.growth.types}
+    rates: dict[str, float] = {}
+    for share in leak.main.evidence.shares:
+        claimed = leak.main.claim(share.type)
+        trend = trends.get(share.type)
+        fits = trend is None or trend.slope.high >= claimed / 2
+        if share.objects >= _RARE and claimed > 0 and fits:
+            rates[share.type] = claimed
+    return rates
+
+
+def _grouped(
+    source: Source, rest: Sequence[Judged], chains: Mapping[str, TypeEvidence]
+) -> list[list[Judged]]:
+    """Return the types that no holder explains, those of one cause together, the leading first.
+
+    Types are of one cause when their chains begin alike; types without a telling chain join the
+    group whose leader grows as fast, or the first. Plain types join as well, unless all are.
+    """
+    ordered = sorted(rest, key=lambda item: _prominence(source, item, chains))
+    own = [item for item in ordered if not is_plain(item.trend.key)] or ordered
+    groups: dict[tuple[str, ...], list[Judged]] = {}
+    joining: list[Judged] = []
+    for item in own:
+        evidence = chains.get(item.trend.key)
+        if evidence is not None and is_held_elsewhere(evidence):
+            groups.setdefault(_place(evidence.chain, set(chains)), []).append(item)
+        else:
+            joining.append(item)
+    if not groups and joining:
+        groups[()] = [joining.pop(0)]
+    listed = list(groups.values())
+    for item in joining:
+        alike = (g for g in listed if same_rate(g[0].trend.slope, item.trend.slope))
+        next(alike, listed[0]).append(item)
+    if listed:
+        listed[0].extend(item for item in ordered if item not in own)
+    return listed
+
+
+def _place(chain: Sequence[Step], among: set[str]) -> tuple[str, ...]:
+    """Return where a chain begins: up to the first object of a type that is asked about."""
+    shape: list[str] = []
+    for step in chain:
+        shape.append(anonymous(step.edge))
+        if step.type in among and not is_plain(step.type):
+            break
+    return tuple(shape)
+
+
+def _prominence(
+    source: Source, item: Judged, chains: Mapping[str, TypeEvidence]
+) -> tuple[bool, bool, float, float, str]:
+    """Sort key: the program's own types first, then the outermost, then most bytes."""
+    name = item.trend.key
+    chain = chains[name].chain if name in chains else ()
+    size = mean_size(source.recording.censuses[-1], name)
+    grown = item.trend.slope.estimate * max(size, 1.0)
+    return (is_plain(name), is_standard(name), len(chain) or float("inf"), -grown, name)
+
+
+def _from_types(
+    source: Source, group: Sequence[Judged], chains: Mapping[str, TypeEvidence]
+) -> Finding:
+    lead = group[0]
+    leading = lead.trend.key
+    last = source.recording.censuses[-1]
+    chain = chains[leading].chain if leading in chains else ()
+    sizes = [_scaled(item.trend.slope, mean_size(last, item.trend.key)) for item in group]
+    size = added(sizes)
+    return Finding(
+        id="",
+        fingerprint=fingerprint(chain, (), leading, ""),
+        status=source.status,
+        type=leading,
+        types=_type_rates(
+            source, leading, {item.trend.key: item.trend.slope.estimate for item in group}
+        ),
+        growth=Growth(
+            unit=source.recording.work_unit,
+            objects=lead.trend.slope,
+            bytes=size if size.estimate > 0 else None,
+        ),
+        holder=None,
+        chain=chain,
+        allocated_at=(),
+        retained_bytes=None,
+        why=explain_type(leading, chain),
+        series=tuple(lead.followed.values.tolist()),
+    )
+
+
+def _from_unnamed(
+    source: Source, containers: Sequence[Judged], found: Sequence[Finding]
+) -> list[Finding]:
+    """Return findings for growing containers that nothing is known of and nothing explains."""
+    explained = [
+        Interval(rate.objects_per_work, rate.objects_per_work, rate.objects_per_work)
+        for finding in found
+        for rate in finding.types
+    ]
+    explained += [finding.growth.objects for finding in found]
+    additional: list[Finding] = []
+    for item in sorted(containers, key=lambda c: (-c.trend.slope.estimate, c.trend.key)):
+        if any(same_rate(item.trend.slope, rate) for rate in explained):
+            continue
+        explained.append(item.trend.slope)
+        additional.append(_from_container(source, item))
+    return additional
+
+
+def _from_container(source: Source, item: Judged) -> Finding:
+    kind = item.followed.type
+    path = _unnamed(kind)
+    return Finding(
+        id="",
+        fingerprint=fingerprint((), (), kind, kind),
+        status=source.status,
+        type=kind,
+        types=(),
+        growth=Growth(source.recording.work_unit, item.trend.slope, None),
+        holder=Holder(path, kind, int(item.trend.first), int(item.trend.last)),
+        chain=(),
+        allocated_at=(),
+        retained_bytes=None,
+        why=(
+            f"Entries are added to {path} and never removed; what it is called could not be found "
+            "out. A longer watch, or `leakscope why`, may name it."
+        ),
+        series=tuple(item.followed.values.tolist()),
+    )
+
+
+def _type_rates(source: Source, leading: str, rates: Mapping[str, float]) -> tuple[TypeRate, ...]:
+    per_second = source.growth.axis.per_second if source.recording.counts_work else 1.0
+    ordered = sorted(rates.items(), key=lambda rate: (rate[0] != leading, -rate[1], rate[0]))
+    return tuple(TypeRate(name, rate, rate * per_second) for name, rate in ordered)
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    return Interval(interval.estimate * factor, interval.low * factor, interval.high * factor)
+
+
+def _unnamed(container: str) -> str:
+    return f"an unnamed {container.removeprefix('builtins.')}"

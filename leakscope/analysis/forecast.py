@@ -1,0 +1,37 @@
+"""When memory ends, if it goes on like this."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leakscope.analysis.axis import seconds_gone
+from leakscope.analysis.ranks import sen_slopes
+from leakscope.analysis.window import FEWEST_SAMPLES, warm_up_of
+from leakscope.model.finding import Forecast
+from leakscope.model.recording import Recording
+
+
+def forecast(recording: Recording) -> Forecast | None:
+    """Return when RSS meets the limit; for recordings with confirmed growth only.
+
+    The room that is left is the limit less the *peak* of RSS, not its last value. None without a
+    limit, without RSS at every census, or when RSS does not grow.
+    """
+    sizes = [census.metrics.rss for census in recording.censuses]
+    known = np.array([float(size) for size in sizes if size is not None])
+    start = warm_up_of(len(sizes))
+    at = seconds_gone(recording.censuses)[start:]
+    if recording.limit is None or len(known) < len(sizes) or len(at) < FEWEST_SAMPLES:
+        return None
+    if (np.diff(at) <= 0).any():
+        return None
+    slopes = sen_slopes(at, known[None, start:])
+    estimate, low, high = (float(s[0]) for s in (slopes.estimate, slopes.low, slopes.high))
+    if estimate <= 0:
+        return None
+    room = max(0.0, recording.limit.limit_bytes - float(known.max()))
+    return Forecast(
+        earliest_seconds=room / high,
+        latest_seconds=room / low if low > 0 else None,
+        limit=recording.limit,
+    )

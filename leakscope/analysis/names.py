@@ -1,0 +1,69 @@
+"""What chains and types are called, and what their names tell."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+
+from leakscope.model.evidence import Step
+
+_IDENTITY = re.compile(r"\[[^\]]*\]|<[^<>]* len \d+>|0x[0-9a-fA-F]+|(?<=-)\d+|\d+(?=\b)")
+_STANDARD = frozenset(sys.stdlib_module_names) - {"__main__"}
+_WEAK = frozenset({"weakref", "ReferenceType", "KeyedRef", "WeakMethod", "ProxyType"})
+
+
+def path_of(chain: Sequence[Step]) -> str:
+    """Return the dotted path that a chain spells out: `shop.audit.PENDING`, `shop.POOL['free']`.
+
+    References that are no attribute, key or index stand between arrows, as in
+    `local queue of worker -> ._items`. Empty for an empty chain.
+    """
+    path = ""
+    for index, step in enumerate(chain):
+        edge = step.edge.removeprefix("module ") if index == 0 else step.edge
+        glued = not path or edge.startswith((".", "["))
+        path += edge if glued else f" -> {edge}"
+    return path
+
+
+def anonymous(edge: str) -> str:
+    """Return a reference without what differs from run to run: indexes, keys, addresses."""
+    return _IDENTITY.sub(lambda found: "[]" if found[0].startswith("[") else "", edge)
+
+
+def is_plain(type_name: str) -> bool:
+    """Return whether a type is one of the language's own, of which every program has many."""
+    module, _, _ = type_name.rpartition(".")
+    return module in ("", "builtins", "types") or is_weak_reference(type_name)
+
+
+def is_weak_reference(type_name: str) -> bool:
+    """Return whether objects of a type refer to others without keeping them alive."""
+    return type_name.rpartition(".")[2] in _WEAK
+
+
+def is_standard(type_name: str) -> bool:
+    """Return whether a type belongs to the language or its standard library."""
+    return is_plain(type_name) or type_name.partition(".")[0].lstrip("_") in _STANDARD_BARE
+
+
+def is_rooted_in_program(chain: Sequence[Step]) -> bool:
+    """Return whether a chain starts at a module that is not the standard library's."""
+    if not chain or not chain[0].edge.startswith("module "):
+        return False
+    module = chain[0].edge.removeprefix("module ")
+    return module.partition(".")[0] not in _STANDARD
+
+
+def starts_with(chain: Sequence[Step], beginning: Sequence[Step]) -> bool:
+    """Return whether `chain` leads through all of `beginning`, which is not empty."""
+    return bool(beginning) and tuple(chain[: len(beginning)]) == tuple(beginning)
+
+
+def short_type(type_name: str) -> str:
+    """Return the last part of a type's name."""
+    return type_name.rpartition(".")[2] or type_name
+
+
+_STANDARD_BARE = frozenset(name.lstrip("_") for name in _STANDARD)

@@ -1,0 +1,87 @@
+"""The verdict in one sentence, and what the reader must know to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leakscope.analysis.growth import Growth
+from leakscope.analysis.names import short_type
+from leakscope.model.finding import Finding, Status, Verdict
+from leakscope.model.recording import Ending, Recording
+from leakscope.model.trend import Label
+
+_ENDINGS = {
+    Ending.TARGET_EXITED: "The target exited while it was watched; this is what was seen until "
+    "then.",
+    Ending.LOST: "The target could not be measured to the end; this is what was seen until then.",
+}
+
+
+def verdict_of(
+    recording: Recording, growth: Growth, findings: Sequence[Finding]
+) -> tuple[Verdict, str]:
+    """Return the verdict and the reason for it, in one sentence without a full stop."""
+    samples = len(recording.censuses)
+    if samples < 2:
+        return Verdict.NOT_MEASURED, "one sample alone shows no growth"
+    if growth.axis.total <= 0:
+        return Verdict.NOT_MEASURED, (
+            "no work was done while the target was watched"
+            if recording.counts_work
+            else "no time went by between the samples"
+        )
+    if growth.missing:
+        return Verdict.INCONCLUSIVE, _too_short(growth, samples)
+    if not findings:
+        return Verdict.CLEAN, f"nothing went on growing over {samples} samples{_amount(growth)}"
+    if findings[0].status is Status.CONFIRMED:
+        return Verdict.LEAKING, _leaking(findings)
+    return Verdict.INCONCLUSIVE, f"{_subject(findings[0])} may be growing; a longer watch tells"
+
+
+def caveats_of(
+    recording: Recording, growth: Growth, findings: Sequence[Finding]
+) -> tuple[str, ...]:
+    """Return the caveats of the recording and those of its analysis, one sentence each."""
+    found = list(recording.caveats)
+    if recording.ending in _ENDINGS and not any("while it was watched" in c for c in found):
+        found.append(_ENDINGS[recording.ending])
+    idle = len(recording.censuses) - len(growth.axis.x)
+    if idle and growth.axis.total > 0:
+        found.append(
+            f"Next to no work was done before {idle} of {len(recording.censuses)} samples; "
+            "they are not counted."
+        )
+    if not findings and growth.rss is not None and growth.rss.grows:
+        slope = growth.rss.trend.slope
+        found.append(
+            f"No Python type grows, yet RSS rises by {slope.estimate:,.0f} bytes per "
+            f"{recording.work_unit}: native memory or fragmentation."
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _too_short(growth: Growth, samples: int) -> str:
+    counted = len(growth.axis.x)
+    between = " with work between them" if counted < samples else ""
+    more = f"{growth.missing} more {'is' if growth.missing == 1 else 'are'} needed"
+    return f"{counted} samples{between} are too few for a verdict; {more}"
+
+
+def _amount(growth: Growth) -> str:
+    unsettled = sum(item.trend.label is Label.UNCONFIRMED for item in growth.types)
+    return f" ({unsettled} types rose without being confirmed)" if unsettled else ""
+
+
+def _leaking(findings: Sequence[Finding]) -> str:
+    first = _subject(findings[0])
+    others = len(findings) - 1
+    if not others:
+        return f"{first} grows steadily"
+    return f"{first} grows steadily, and so {'does' if others == 1 else 'do'} {others} more"
+
+
+def _subject(finding: Finding) -> str:
+    if finding.holder is not None:
+        return f"{finding.holder.path} ({short_type(finding.type)})"
+    return finding.type
