@@ -1,0 +1,188 @@
+"""Evidence on suspects, gathered by the payload in steps short enough for the target to breathe."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leakscope.capture.entry_graph import (
+    EntryGraph,
+    Headline,
+    Node,
+    headline,
+    retained,
+    shares,
+    way_to_code,
+)
+from leakscope.model.evidence import EntryShare, HolderEvidence, Site, Step, TypeEvidence
+
+SEARCH_SECONDS = 2.0
+"""Longest search for the ways from the roots, for all suspects together."""
+ENTRY_SECONDS = 2.0
+"""Longest look at entries, for all containers together."""
+SAMPLES = 24
+RECENT = 0.5
+"""Share of a container, from the youngest entry on, that the sample is spread over."""
+
+Call = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """One entry that was looked at."""
+
+    graph: EntryGraph
+    kept: frozenset[int]
+    headline: Headline | None
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """The types along the way to the headline: entries with the same are alike."""
+        return tuple(
+            self.graph.nodes[at].type for at in (self.headline.way if self.headline else ())
+        )
+
+
+class Gathering:
+    """One round of gathering. `call` calls the payload, `name_of` names a type by its id."""
+
+    def __init__(self, call: Call, name_of: Callable[[int], str]) -> None:
+        self._call = call
+        self._name_of = name_of
+
+    def run(
+        self,
+        containers: Sequence[int],
+        types: Mapping[str, tuple[Sequence[int], int]],
+        objects: int,
+    ) -> tuple[tuple[HolderEvidence, ...], tuple[TypeEvidence, ...]]:
+        """Return what there is to say on the containers and types, in the order given.
+
+        `types` has the ids and the number of instances by name, `objects` is the size of the heap.
+        """
+        try:
+            held = dict(self._call("hold_containers", list(containers)))
+            made = {name: self._instance(ids, count) for name, (ids, count) in types.items()}
+            found = [*(a for a in containers if a in held), *(a for a in made.values() if a)]
+            self._search(found, objects)
+            holders = self._holders([a for a in containers if a in held], held)
+            return holders, tuple(
+                TypeEvidence(name, types[name][1], self._chain(made[name])) for name in types
+            )
+        finally:
+            self._call("search_end")
+            self._call("release")
+
+    def _instance(self, ids: Sequence[int], count: int) -> int | None:
+        """Hold a recently made instance, but not one of the very last: those may be in use."""
+        found = self._call("hold_instance", list(ids), count - 1 - count // 8)
+        return int(found) if found else None
+
+    def _search(self, addresses: list[int], objects: int) -> None:
+        width = max(4, min(32, 4_000_000 // max(1, objects)))
+        deadline = time.monotonic() + SEARCH_SECONDS
+        self._call("search_begin", addresses)
+        while time.monotonic() < deadline and self._call("search_step", width):
+            pass
+
+    def _chain(self, address: int | None) -> tuple[Step, ...]:
+        return _steps(self._call("chain_to", address)) if address else ()
+
+    def _holders(self, addresses: list[int], types: dict[int, int]) -> tuple[HolderEvidence, ...]:
+        seconds = ENTRY_SECONDS / max(1, len(addresses))
+        return tuple(self._holder(a, self._name_of(types[a]), seconds) for a in addresses)
+
+    def _holder(self, address: int, type_name: str, seconds: float) -> HolderEvidence:
+        sampled = self._sampled(address, seconds)
+        steps, site = self._entry(address, sampled)
+        return HolderEvidence(
+            address=address,
+            type=type_name,
+            chain=self._chain(address),
+            entry=steps,
+            shares=average_shares([(s.graph, s.kept) for s in sampled]),
+            entries_sampled=len(sampled),
+            site=site,
+        )
+
+    def _sampled(self, address: int, seconds: float) -> list[_Sampled]:
+        deadline = time.monotonic() + seconds
+        sampled = []
+        for place in range(SAMPLES):
+            if time.monotonic() > deadline:
+                break
+            told = self._call("entry_graph", address, RECENT * (place + 0.5) / SAMPLES)
+            if told is not None:
+                graph = _graph(*told)
+                kept = retained(graph)
+                sampled.append(_Sampled(graph, kept, headline(graph, kept)))
+        return sampled
+
+    def _entry(
+        self, address: int, sampled: Sequence[_Sampled]
+    ) -> tuple[tuple[Step, ...], Site | None]:
+        """Return the way from the container to the commonest headline, and where its code is."""
+        kinds = Counter(s.kind for s in sampled if s.headline)
+        ranked = sorted(kinds, key=lambda k: (-kinds[k], k))
+        for entry in sorted((s for s in sampled if s.headline), key=lambda s: ranked.index(s.kind)):
+            assert entry.headline
+            way = entry.headline.way
+            steps = self._call("name_entry", address, entry.headline.edge, _addresses(entry, way))
+            if steps:
+                return _steps(steps), self._site(address, entry)
+        return (), None
+
+    def _site(self, address: int, entry: _Sampled) -> Site | None:
+        way = way_to_code(entry.graph, entry.kept, entry.headline.way if entry.headline else ())
+        if not way:
+            return None
+        told = self._call("entry_site", address, _addresses(entry, way))
+        return Site(printable(told[0]), told[1], printable(told[2])) if told else None
+
+
+def average_shares(
+    entries: Sequence[tuple[EntryGraph, frozenset[int]]],
+) -> tuple[EntryShare, ...]:
+    """Return what one entry retains on average, by type; most bytes first, ties by name."""
+    objects: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for graph, kept in entries:
+        for name, (count, size) in shares(graph, kept).items():
+            objects[name] += count
+            sizes[name] += size
+    count = len(entries)
+    averages = [EntryShare(n, objects[n] / count, sizes[n] / count) for n in objects]
+    return tuple(sorted(averages, key=lambda s: (-s.bytes, s.type)))
+
+
+def _graph(
+    edges: list[str],
+    rows: list[tuple[int, int, int, int, list[int]]],
+    names: list[str],
+    code: list[int],
+) -> EntryGraph:
+    """Return the graph that the payload told of."""
+    types = [printable(name) for name in names]
+    return EntryGraph(
+        tuple(edges),
+        tuple(
+            Node(address, references, size, types[cls], tuple(referents), at in code)
+            for at, (address, references, size, cls, referents) in enumerate(rows)
+        ),
+    )
+
+
+def _addresses(entry: _Sampled, way: Iterable[int]) -> list[int]:
+    return [entry.graph.nodes[at].address for at in way]
+
+
+def _steps(told: Iterable[tuple[str, str]]) -> tuple[Step, ...]:
+    return tuple(Step(printable(edge), printable(cls)) for edge, cls in told)
+
+
+def printable(text: str) -> str:
+    """Return `text` with what cannot be encoded (lone surrogates) written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,114 @@
+"""Retention chains: the names of the references from a root to a suspect."""
+
+from __future__ import annotations
+
+from gc import get_referents
+from typing import TYPE_CHECKING
+
+from leakscope.capture.payload.classes import FRAME, inherits, type_name
+from leakscope.capture.payload.coroutines import coroutine_of, frame_of, is_suspendable
+from leakscope.capture.payload.edges import NO_CONTEXT, hop
+from leakscope.capture.payload.frames import place_of
+from leakscope.capture.payload.held import HELD
+from leakscope.capture.payload.roots import named_by_threads
+from leakscope.capture.payload.search import node_value, root_of, way_from_root, ways_to
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    Steps = list[tuple[str, str]]
+
+
+def chain_to(address: int) -> Steps:
+    """Return (edge, type) from a named root to the held object; empty if nothing holds it.
+
+    A module is the best root. Without one it is a running function, then suspended code or a
+    class, then the farthest known holder, which is marked as such.
+    """
+    if address not in HELD:
+        return []
+    way = way_from_root(address)
+    if way:
+        module, name = root_of(way[0])  # type: ignore[misc]
+        values = _values(way)
+        start = [("module " + module, "builtins.module"), ("." + name, _type_of(values[0]))]
+        return start + named_steps(values)
+    return _chain_without_module(address)
+
+
+def _chain_without_module(address: int) -> Steps:
+    ways = ways_to(address)
+    for node, (thread, frame, name) in named_by_threads(set(ways)).items():
+        values = _values(ways[node])
+        local = ("local " + name, _type_of(values[0]))
+        return [_frame_step(thread, frame), local, *named_steps(values)]
+    for suits in (_is_code, _is_class):
+        for node, way in ways.items():
+            if suits(node_value(node)):
+                values = _values(way)
+                return [(_label(values[0]), _type_of(values[0])), *named_steps(values)]
+    way = list(ways.values())[-1]
+    if len(way) == 1:
+        return []
+    values = _values(way)
+    return [("held by", _type_of(values[0])), *named_steps(values)]
+
+
+def named_steps(values: list[object]) -> Steps:
+    """Return (edge, type) for each reference from one of `values` to the next.
+
+    What is only a part of the object before it gets no step.
+    """
+    steps: Steps = []
+    context = NO_CONTEXT
+    for parent, child in zip(values, values[1:]):  # noqa: B905
+        edge, context = hop(parent, child, context)
+        if edge is not None:
+            steps.append((edge, _type_of(child)))
+    return steps
+
+
+def _values(way: list[int]) -> list[object]:
+    """Return the objects along a way; plain tuples are taken from what refers to them."""
+    values: list[object] = []
+    for node in way:
+        value = node_value(node)
+        if value is None and values:
+            value = referent(values[-1], node)
+        values.append(value)
+    return values
+
+
+def referent(parent: object, address: int) -> object:
+    """Return the object at `address` that `parent` refers to; None if it does no longer."""
+    for value in get_referents(parent):
+        if id(value) == address:
+            return value  # type: ignore[no-any-return]
+    return None
+
+
+def _type_of(value: object) -> str:
+    return type_name(type(value))
+
+
+def _frame_step(thread: str, frame: FrameType) -> tuple[str, str]:
+    return ("thread %s frame %s" % (thread, place_of(frame)), "builtins.frame")
+
+
+def _is_code(value: object) -> bool:
+    return is_suspendable(value) or type(value) is FRAME or coroutine_of(value) is not None
+
+
+def _is_class(value: object) -> bool:
+    return inherits(type(value), type)
+
+
+def _label(value: object) -> str:
+    """Return what a root that no module refers to is called."""
+    if inherits(type(value), type):
+        return "class " + type_name(value)  # type: ignore[arg-type]
+    code = coroutine_of(value)
+    kind = "frame" if type(value) is FRAME else "coroutine" if code is None else "task"
+    code = value if code is None else code
+    frame = code if type(code) is FRAME else frame_of(code) if is_suspendable(code) else None
+    return "%s %s" % (kind, place_of(frame)) if frame is not None else kind  # type: ignore[arg-type]

@@ -1,0 +1,47 @@
+"""The suspects, found again and held while they are looked into.
+
+Only containers that can be changed and instances of the suspected types are held, never a plain
+tuple: one that is still being built must not gain a reference (see `passes`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+
+from leakscope.capture.payload.classes import subclasses_of
+from leakscope.capture.payload.passes import heap, heap_by_age, kept, settle, times, where
+
+CONTAINER_TYPES = (list, dict, set, deque)
+HELD: dict[int, object] = {}
+
+
+def hold_containers(addresses: list[int]) -> list[tuple[int, int]]:
+    """Hold the containers at `addresses`; return address and id of the type of those found."""
+    ids = {i for base in CONTAINER_TYPES for i in subclasses_of(base)}
+    wanted = set(addresses)
+    settle()
+    found = list(
+        where(times(kept(times(heap(), 2), id, wanted.__contains__), 2), type, id, ids.__contains__)
+    )
+    HELD.update({id(x): x for x in found if x is not found})
+    return [(id(x), id(type(x))) for x in HELD.values()]
+
+
+def hold_instance(types: list[int], skip: int) -> int | None:
+    """Hold the instance of one of `types` that has `skip` instances before it, oldest first.
+
+    Returns its address, or None if there are not that many. Plain tuples are never held.
+    """
+    ids = set(types) - {id(tuple)}
+    settle()
+    found = list(islice(where(times(heap_by_age(), 2), type, id, ids.__contains__), skip, skip + 1))
+    if not found:
+        return None
+    HELD[id(found[0])] = found[0]
+    return id(found[0])
+
+
+def release() -> None:
+    """Let go of everything that is held."""
+    HELD.clear()
