@@ -47,6 +47,22 @@ class DominatorTree:
         return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class DominatedHeap:
+    """A heap with its dominator tree, which can be followed both ways."""
+
+    graph: HeapGraph
+    tree: DominatorTree
+    children: Csr
+    """`tree.children()`."""
+
+
+def dominated_heap(heap: HeapGraph) -> DominatedHeap:
+    """Return a heap together with its dominator tree."""
+    tree = dominator_tree(heap)
+    return DominatedHeap(heap, tree, tree.children())
+
+
 def dominator_tree(heap: HeapGraph) -> DominatorTree:
     """Return the exact dominator tree of the live part of a heap."""
     return DominatorTree(*kernels.dominators(heap.outgoing, heap.incoming, heap.roots))

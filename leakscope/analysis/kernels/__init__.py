@@ -80,6 +80,15 @@ class Csr:
         """Return where the edges of one node lead, in order."""
         return self.targets[self.offsets[node] : self.offsets[node + 1]]
 
+    def of_all(self, nodes: Rows) -> tuple[Rows, Rows]:
+        """Return (index into `nodes`, where the edge leads) for every edge of each of `nodes`."""
+        starts = self.offsets[nodes]
+        lengths = self.offsets[1:][nodes] - starts
+        index = np.repeat(np.arange(len(nodes), dtype=np.int32), lengths)
+        ends = np.cumsum(lengths)
+        places = np.arange(len(index)) + np.repeat(starts - (ends - lengths), lengths)
+        return index, self.targets[places]
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
