@@ -138,8 +138,9 @@ static void unload_at_thread_exit(void) {
     if (!handle)
         return;
     dlclose(handle); /* what is left is the reference of whoever loaded us */
-    if (__cxa_thread_atexit_impl)
-        __cxa_thread_atexit_impl((void (*)(void *))(void (*)(void))dlclose, handle, NULL);
+    void (*unload)(void) = (void (*)(void))dlclose;
+    if (__cxa_thread_atexit_impl) /* the last argument says whose code runs then: not ours */
+        __cxa_thread_atexit_impl((void (*)(void *))unload, handle, (void *)unload);
 }
 
 static void *agent_main(void *unused) {

@@ -1,0 +1,136 @@
+"""Python 3.14 and later: ask the main thread to run a file, as `sys.remote_exec` does (PEP 768).
+
+The fields are written through /proc/PID/mem, so the controller may be any Python. No thread is
+stopped, unless the main thread waits in the kernel and has to be woken.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+
+from leakscope.capture.doors.interface import DoorClosed, Knock
+from leakscope.capture.doors.interruption import interrupt
+from leakscope.capture.doors.site import Site
+from leakscope.capture.memory import Memory
+from leakscope.errors import LeakscopeError
+
+_COOKIE = b"xdebugpy"
+_WORDS = 160
+_FINAL_RELEASE = 0xF0
+_PLEASE_STOP = 1 << 5
+_MAX_INTERPRETERS = 1024
+
+# Word numbers in _Py_DebugOffsets (Include/internal/pycore_debug_offsets.h). The first group is
+# the same in all versions, where the debugger's group begins is not.
+_VERSION, _INTERPRETERS_HEAD, _INTERPRETER_ID, _INTERPRETER_NEXT, _THREADS_MAIN = 1, 5, 7, 8, 10
+_DEBUGGER_SUPPORT = {(3, 14): 89, (3, 15): 105}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """Addresses of the main thread's debugger fields."""
+
+    eval_breaker: int
+    pending: int
+    script_path: int
+    script_path_size: int
+
+
+class RunFile:
+    """Has the main thread run the loading text from its file at its next opportunity."""
+
+    name = "PEP 768"
+    patience_s = 0.05
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._asked: _Fields | None = None
+
+    def knock(self) -> Knock:
+        """Write the request; the main thread takes it when it next looks, if it is not waiting."""
+        site = self._site
+        fields = _locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
+        path = os.fsencode(site.loader_path) + b"\0"
+        if len(path) > fields.script_path_size:
+            raise DoorClosed("the path of the loader is too long")
+        if site.memory.u32(fields.pending):
+            raise DoorClosed("another debugger's request is pending")
+        site.memory.write(fields.script_path, path)
+        site.memory.write(fields.pending, struct.pack("<i", 1))
+        # Only the byte that holds the flag: the target changes the others without asking us.
+        (flags,) = site.memory.read(fields.eval_breaker, 1)
+        site.memory.write(fields.eval_breaker, bytes([flags | _PLEASE_STOP]))
+        self._asked = fields
+        return Knock(held_s=0.0)
+
+    def withdraw(self) -> None:
+        """Clear the request; otherwise the target would complain about a file that has gone."""
+        if self._asked is not None:
+            with suppress(LeakscopeError):
+                self._site.memory.write(self._asked.pending, struct.pack("<i", 0))
+            self._asked = None
+
+
+class WakeMainThread:
+    """Interrupts the main thread's wait, so that it takes the request of `RunFile`."""
+
+    name = "PEP 768, woken"
+    patience_s = 0.1
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def knock(self) -> Knock:
+        """Interrupt the main thread where that is harmless."""
+        if self._site.minor not in _DEBUGGER_SUPPORT:
+            raise DoorClosed("this version looks for nothing to do after an interruption")
+        if platform.machine() != "x86_64":
+            raise DoorClosed(f"interrupting a wait is not written for {platform.machine()}")
+        return Knock(interrupt(self._site.pid, self._site.pid, self._site.python))
+
+    def withdraw(self) -> None:
+        """Do nothing: the interruption is over."""
+
+
+def _locate(memory: Memory, runtime: int | None, minor: tuple[int, int]) -> _Fields:
+    if minor not in _DEBUGGER_SUPPORT:
+        raise DoorClosed(f"Python {minor[0]}.{minor[1]} does not run files on request")
+    content = memory.read(runtime, 8 * _WORDS) if runtime is not None else b""
+    if not content.startswith(_COOKIE):
+        raise DoorClosed("the interpreter does not describe itself")
+    words = struct.unpack(f"<{_WORDS}Q", content)
+    hexversion = words[_VERSION]
+    if (hexversion >> 24 & 0xFF, hexversion >> 16 & 0xFF) != minor:
+        raise DoorClosed("the interpreter describes itself as another version")
+    if hexversion & 0xF0 != _FINAL_RELEASE:
+        raise DoorClosed("the layout of a pre-release is not known")
+    group = words[_DEBUGGER_SUPPORT[minor] :]
+    eval_breaker, support, enabled, pending, path, path_size = group[:6]
+    offsets = (*words[_INTERPRETERS_HEAD : _THREADS_MAIN + 1], *group[:5])
+    if max(offsets) > 1 << 24 or not 16 <= path_size <= 4096:
+        raise DoorClosed("the interpreter describes itself oddly")
+    interpreter = _main_interpreter(memory, (runtime or 0) + words[_INTERPRETERS_HEAD], words)
+    if memory.u32(interpreter + enabled) != 1:
+        raise DoorClosed("the target was started with remote debugging switched off")
+    thread = memory.u64(interpreter + words[_THREADS_MAIN])
+    if not thread:
+        raise DoorClosed("the interpreter has no main thread")
+    return _Fields(
+        thread + eval_breaker, thread + support + pending, thread + support + path, path_size
+    )
+
+
+def _main_interpreter(memory: Memory, head: int, words: tuple[int, ...]) -> int:
+    """Return the main interpreter; sub-interpreters come before it in the list."""
+    interpreter = memory.u64(head)
+    for _ in range(_MAX_INTERPRETERS):
+        if not interpreter:
+            break
+        if memory.u64(interpreter + words[_INTERPRETER_ID]) == 0:
+            return interpreter
+        interpreter = memory.u64(interpreter + words[_INTERPRETER_NEXT])
+    raise DoorClosed("the main interpreter is not to be found")

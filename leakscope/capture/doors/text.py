@@ -1,0 +1,69 @@
+"""The few lines that every door runs in the target: they load the agent, and leave nothing.
+
+They run on whatever thread the door found, in any state of the program. So they import nothing,
+leave no name behind and raise nothing. Their first act is to rename the agent's file: the claim,
+so that a duplicate, which a slow door may run later, finds nothing and does nothing.
+"""
+
+from __future__ import annotations
+
+from leakscope.capture.rendezvous import Place
+
+TAG = "#leakscope\n"
+"""What the text begins with wherever it is put, so that a later attach finds the place again."""
+
+# The globals of the import system hold `sys` and `_imp`: no import statement is needed, which the
+# target may have hooked, and which takes locks. `sys.implementation` is a plain namespace object,
+# so its type makes the "spec" that create_dynamic wants, and is freed without the collector.
+_GLOBALS = "type(exec.__self__.__spec__).__init__.__globals__"
+
+_NATIVE = """\
+importlib = {globals}
+modules = importlib['sys'].modules
+modules['posix'].rename({agent!a}, {claimed!a})
+modules['_imp'].create_dynamic(
+    type(importlib['sys'].implementation)(name='leakscope_agent', origin={claimed!a}, loader=None))
+"""
+
+_PYTHON = """\
+importlib = {globals}
+modules = importlib['sys'].modules
+modules['posix'].rename({agent!a}, {claimed!a})
+agent = {{'__name__': 'leakscope_agent', 'modules': modules, 'importlib': importlib,
+         'socket_path': {socket!a}, 'token': {token!a}}}
+file = modules['io'].FileIO({claimed!a})
+try:
+    source = file.readall()
+finally:
+    file.close()
+exec(compile(source, '<leakscope>', 'exec', 0, True), agent)
+"""
+
+# An ImportError ends create_dynamic in any case: the agent is not a Python module.
+_GUARD = """\
+{tag}try:
+ exec({code!a},{{'__name__':'leakscope_door'}})
+except BaseException:pass
+"""
+
+
+def loading_native_agent(place: Place) -> bytes:
+    """Return the text that has the dynamic linker load the agent in C."""
+    return _guarded(_NATIVE.format(globals=_GLOBALS, agent=place.agent, claimed=place.claimed))
+
+
+def loading_python_agent(place: Place) -> bytes:
+    """Return the text that runs the agent written in Python."""
+    return _guarded(
+        _PYTHON.format(
+            globals=_GLOBALS,
+            agent=place.agent,
+            claimed=place.claimed,
+            socket=place.socket,
+            token=place.token,
+        )
+    )
+
+
+def _guarded(code: str) -> bytes:
+    return _GUARD.format(tag=TAG, code=code).encode("ascii")

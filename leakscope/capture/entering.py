@@ -1,0 +1,132 @@
+"""From an identified process to a connected agent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from leakscope.capture.doors.interface import AgentNotLoaded
+from leakscope.capture.doors.ladder import Entered, enter
+from leakscope.capture.doors.site import surveyed
+from leakscope.capture.doors.text import loading_native_agent, loading_python_agent
+from leakscope.capture.permissions import credentials
+from leakscope.capture.process import ProcessIdentity
+from leakscope.capture.rendezvous import AGENT, LOADER, NoWritableFolder, Place, prepared
+from leakscope.capture.runtime import is_initialized, probe
+from leakscope.capture.threads import process_state
+from leakscope.capture.wire import AgentConnection, ProtocolError
+from leakscope.errors import LeakscopeError
+
+_LOOK_EVERY_S = 0.01
+_HELLO_WITHIN_S = 5.0
+
+
+class Unattachable(LeakscopeError):
+    """The process is in a state in which it cannot be entered."""
+
+    hint = "Let it run (`kill -CONT PID`), detach the debugger, and try again."
+
+
+class NotInitialized(LeakscopeError):
+    """The target's interpreter has not come up in time."""
+
+    hint = "Try again when the service has started."
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """An agent that has connected and introduced itself."""
+
+    connection: AgentConnection
+    is_native: bool
+    hexversion: int
+    door: str
+    held_ms: float
+
+
+def enter_target(
+    identity: ProcessIdentity,
+    agents: Sequence[Path],
+    deadline: float,
+    *,
+    still_there: Callable[[], None],
+) -> Entrance:
+    """Load the first agent, or else the second; see `session.attach` for what it raises.
+
+    Where folders forbid code, or the C library does not take the native agent, the one in Python
+    still works.
+    """
+    _require_running(identity)
+    version = probe(identity).require_supported(identity.pid)
+    _await_initialized(identity, deadline)
+    first, *others = agents
+    try:
+        return _enter_with(first, identity, version.minor, deadline, still_there)
+    except (NoWritableFolder, AgentNotLoaded):
+        if not others:
+            raise
+        return _enter_with(others[0], identity, version.minor, deadline, still_there)
+
+
+def _enter_with(
+    agent: Path,
+    identity: ProcessIdentity,
+    minor: tuple[int, int],
+    deadline: float,
+    still_there: Callable[[], None],
+) -> Entrance:
+    is_native = agent.suffix != ".py"
+    loading = loading_native_agent if is_native else loading_python_agent
+    content = agent.read_bytes()
+
+    def furniture(place: Place) -> dict[str, bytes]:
+        return {AGENT: content, LOADER: loading(place)}
+
+    with prepared(identity.pid, furniture, executable=is_native) as rendezvous:
+        place = rendezvous.place
+        text = loading(place)
+        with surveyed(identity.pid, minor, text, place.loader, is_native=is_native) as site:
+            identity.verify()
+            entered = enter(site, rendezvous, deadline=deadline, still_there=identity.verify)
+        try:
+            return _introduced(entered, place, still_there)
+        except BaseException:
+            entered.connection.close()
+            raise
+
+
+def _introduced(entered: Entered, place: Place, still_there: Callable[[], None]) -> Entrance:
+    connection = AgentConnection(entered.connection, still_there)
+    hello = connection.hello(_HELLO_WITHIN_S)
+    if hello.token != place.token:
+        raise ProtocolError("what connected is not the agent that we sent")
+    return Entrance(
+        connection, hello.is_native, hello.hexversion, entered.door, entered.held_s * 1000
+    )
+
+
+def _require_running(identity: ProcessIdentity) -> None:
+    """Refuse processes that are stopped, traced or dead."""
+    state = process_state(identity.pid)
+    if state not in "TtZX":
+        return
+    identity.verify()
+    tracer = credentials(identity.pid).tracer
+    reasons = {
+        "T": "is stopped (state T)",
+        "t": f"is stopped by a debugger (pid {tracer})" if tracer else "is stopped by a debugger",
+    }
+    raise Unattachable(f"process {identity.pid} {reasons.get(state, 'is dead')}")
+
+
+def _await_initialized(identity: ProcessIdentity, deadline: float) -> None:
+    """Wait until the interpreter is up: earlier, what is loaded would be lost."""
+    while is_initialized(identity.pid) is False:
+        if time.monotonic() > deadline:
+            raise NotInitialized(
+                f"the interpreter of process {identity.pid} has not come up in time"
+            )
+        time.sleep(_LOOK_EVERY_S)
+        identity.verify()
