@@ -24,10 +24,10 @@ enum graph_status { GRAPH_OK = 0, GRAPH_MALFORMED = -1, GRAPH_NO_MEMORY = -2 };
 enum { GRAPH_SUPER_ROOT = -1, GRAPH_UNREACHED = -2 };
 
 typedef struct {
-  int64_t nodes;          /* at most INT32_MAX - 1 */
-  int64_t edges;
-  const int64_t *offsets; /* nodes + 1 of them */
-  const int32_t *targets; /* edges of them */
+    int64_t nodes; /* at most INT32_MAX - 1 */
+    int64_t edges;
+    const int64_t *offsets; /* nodes + 1 of them */
+    const int32_t *targets; /* edges of them */
 } graph;
 
 GRAPH_API int32_t graph_abi(void);
@@ -53,8 +53,8 @@ GRAPH_API int graph_group(const int32_t *keys, int64_t count, int64_t groups, in
  * parent becomes the node it was reached from, GRAPH_SUPER_ROOT for a start, GRAPH_UNREACHED;
  * origin the index in `starts` of the start it was reached from, GRAPH_UNREACHED. */
 GRAPH_API int graph_traverse(const graph *g, const int32_t *starts, const int64_t *stage_ends,
-                             int64_t stages, const uint8_t *blocked, uint8_t *seen,
-                             int32_t *parent, int32_t *origin);
+                             int64_t stages, const uint8_t *blocked, uint8_t *seen, int32_t *parent,
+                             int32_t *origin);
 
 /* Which nodes of `later` are still held as they were in `earlier`: reached from `starts` along
  * references that are in both graphs. match: for each later node the earlier node it may be the
@@ -66,8 +66,7 @@ GRAPH_API int graph_carried(const graph *later, const graph *earlier, const int3
  * round. dominator: nodes. order: nodes, its first *reached entries become the reachable nodes,
  * every one after its dominator. */
 GRAPH_API int graph_dominators(const graph *outgoing, const graph *incoming, const int32_t *roots,
-                               int64_t count, int32_t *dominator, int32_t *order,
-                               int64_t *reached);
+                               int64_t count, int32_t *dominator, int32_t *order, int64_t *reached);
 
 /* Sums of weights over the subtrees of a dominator tree, saturating; 0 for what is not in it. */
 GRAPH_API int graph_subtree_sums(int64_t nodes, const int32_t *dominator, const int32_t *order,
