@@ -142,12 +142,13 @@ def sparkline(values: Sequence[float], width: int) -> str:
         return ""
     bars = min(width, len(known))
     edges = [i * len(known) // bars for i in range(bars + 1)]
-    means = [math.fsum(known[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
+    means = [sum(v / (b - a) for v in known[a:b]) for a, b in itertools.pairwise(edges)]
     low, high = min(means), max(means)
-    if high <= low:
+    span = high / 2 - low / 2
+    if span <= 0:
         return _BLOCKS[0] * bars
     top = len(_BLOCKS) - 1
-    return "".join(_BLOCKS[round(top * ((mean - low) / (high - low)))] for mean in means)
+    return "".join(_BLOCKS[round(top * ((mean / 2 - low / 2) / span))] for mean in means)
 
 
 def _shown(character: str) -> str:

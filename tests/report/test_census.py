@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from leakscope.model.census import Census, ContainerLength, ProcessMetrics, TypeTotal
 from leakscope.model.recording import CaptureKind, Recording
@@ -43,3 +44,12 @@ def test_types_that_are_not_shown_are_counted() -> None:
 
 def test_hostile_type_names_are_harmless() -> None:
     assert not raw_in(render_census(snapshot(**{NASTY: 5})))
+
+
+def test_caveats_and_a_census_without_rss_are_told() -> None:
+    (census,) = snapshot(Order=3).censuses
+    bare = replace(census, metrics=ProcessMetrics(), containers=())
+    report = render_census(replace(snapshot(), censuses=(bare,), caveats=("Sizes are flat.",)))
+
+    assert report.splitlines()[0] == ("pid 4242: 3 objects of 1 type, 144 B; held up for 13 ms")
+    assert report.splitlines()[-1] == "note: Sizes are flat."

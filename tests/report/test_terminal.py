@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakscope.model.evidence import Step
-from leakscope.model.finding import Diagnosis, Forecast, Holder
+from leakscope.model.evidence import Site, Step
+from leakscope.model.finding import Diagnosis, Forecast, Holder, TypeRate, Work
 from leakscope.model.target import MemoryLimit
+from leakscope.model.trend import Interval
+from leakscope.report.interface import Renderer
+from leakscope.report.json import JsonRenderer, render_json
 from leakscope.report.layout import cells
 from leakscope.report.terminal import TerminalRenderer, render_terminal
 from tests.goldens import assert_golden
@@ -195,3 +198,58 @@ def test_no_text_of_a_target_reaches_the_terminal_raw(text: str, width: int, col
 
     assert not raw_in(SGR.sub("", report))
     assert report.encode("utf-8")
+
+
+def test_long_lists_within_a_finding_are_cut_with_a_count() -> None:
+    types = tuple(TypeRate(f"shop.T{i}", 1.0, 1.0) for i in range(20))
+    sites = tuple(Site(f"f{i}.py", i, "f") for i in range(9))
+    finding = replace(QUEUED_REQUESTS, type="shop.T0", types=types, allocated_at=sites)
+
+    report = render_terminal(replace(LEAKING, findings=(finding,)), width=400)
+
+    assert "+1.00 shop.T6 · 13 more types per request" in report
+    assert "f4.py:4 in f ← …" in report
+    assert "f5.py" not in report
+
+
+def test_a_finding_over_no_measurable_time_claims_no_rate_per_hour() -> None:
+    nothing = replace(LEAKING, seconds=0.0, work=Work("request", 0.0))
+    report = render_terminal(nothing)
+
+    assert "per hour" not in report
+    assert "= 3.20 per 1,000 requests" in report
+    assert "97,412 entries (at first 1,204)\n" in report
+
+
+def test_a_finding_that_shrank_is_not_scaled_up() -> None:
+    growth = replace(QUEUED_REQUESTS.growth, objects=Interval(0.0, -1.0, 1.0))
+    finding = replace(QUEUED_REQUESTS, growth=growth, series=())
+
+    assert "per hour" not in render_terminal(replace(LEAKING, findings=(finding,)))
+
+
+def test_a_target_without_a_command_line_is_shown_as_such() -> None:
+    kernel = replace(CLEAN, target=replace(CLEAN.target, cmdline=()), not_leaks=())
+
+    assert render_terminal(kernel).splitlines()[-1].endswith("CPython 3.12.1:   ?")
+
+
+def test_an_endless_command_line_is_cut() -> None:
+    long = replace(CLEAN, target=replace(CLEAN.target, cmdline=("python", "x" * 5000)))
+
+    assert max(map(len, render_terminal(long).splitlines())) < 350
+
+
+def test_rss_is_shown_even_if_its_trend_is_not_known() -> None:
+    untrended = replace(CLEAN, rss=None, rss_series=(98e6, 99e6))
+
+    assert "RSS        93.5 MiB → 94.4 MiB\n" in render_terminal(untrended)
+
+
+def test_both_renderers_are_renderers() -> None:
+    renderers: tuple[Renderer, ...] = (TerminalRenderer(width=60), JsonRenderer())
+
+    first, second = (renderer.render(LEAKING) for renderer in renderers)
+
+    assert first == render_terminal(LEAKING, width=60)
+    assert second == render_json(LEAKING)

@@ -166,3 +166,7 @@ def test_builtin_types_are_called_as_in_code() -> None:
 def test_every_float_has_a_text(value: float) -> None:
     for render in (number, bytes_text, duration, milliseconds, short_count):
         assert render(value)
+
+
+def test_a_sparkline_spans_the_whole_range_of_floats() -> None:
+    assert sparkline([-1.7e308, 0.0, 1.7e308], 3) == "▁▅█"

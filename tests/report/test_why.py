@@ -72,3 +72,13 @@ def test_hostile_names_are_harmless(text: str, width: int) -> None:
     report = render_why(text, Evidence((holder,), (TypeEvidence(text, 1, steps),)), width=width)
 
     assert not raw_in(report)
+
+
+def test_a_holder_without_a_name_is_said_to_be_so_and_its_rarer_contents_are_counted() -> None:
+    shares = tuple(EntryShare(f"shop.T{i}", 1.0, 8.0) for i in range(11))
+    holder = replace(HOLDER, chain=(), entry=(), shares=shares, site=None)
+
+    report = render_why(RECORD.type, Evidence(holders=(holder,)), width=400)
+
+    assert "no way to it from a module, thread or task was found" in report
+    assert "1.00 shop.T7 (8 B) · 3 more types" in report

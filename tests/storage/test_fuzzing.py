@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -79,3 +82,17 @@ def test_tampering_with_right_digests_never_gets_further_than_an_error(
 def test_arbitrary_bytes_are_refused(content: bytes, piece: bytes) -> None:
     for mixed in (content + piece, piece + content):
         assert outcome(mixed) is None
+
+
+def test_a_forged_footer_never_takes_the_process_along() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.storage.footer_fuzz", "1", "10000"],
+        cwd=SNAPSHOTS.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    refused = re.fullmatch(r"10000 read, (\d+) refused\n", done.stdout)
+    assert refused and int(refused[1]) > 5000
