@@ -12,6 +12,8 @@ from leakscope.report.text import printable, type_text
 _LONGEST = 14
 """Steps; of longer chains the middle is left out."""
 _BRANCH = "└─ "
+_ARROW = " -> "
+"""What paths have between references that do not join up like attributes do."""
 
 
 def put_chain(
@@ -43,25 +45,24 @@ def put_chain(
 def holder_index(chain: Sequence[Step], holder: Holder) -> int | None:
     """Return which step of `chain` is the holder, None if none can be told to be.
 
-    The step whose references add up to the holder's path; failing that, the last of its type
-    before the leading object.
+    The last step of its type whose references add up to the end of the holder's path; failing
+    that, the first of its type.
     """
     of_type = [i for i, step in enumerate(chain) if step.type == holder.type]
-    named = [
-        i
-        for i in of_type
-        if i and holder.path.endswith("".join(step.edge for step in chain[1 : i + 1]))
-    ]
+    path = holder.path.replace(_ARROW, "")
+    named = [i for i in of_type if i and path.endswith(_spelled(chain[1 : i + 1]))]
     if named:
         return named[-1]
-    before_last = [i for i in of_type if i < len(chain) - 1]
-    candidates = before_last or of_type
-    return candidates[-1] if candidates else None
+    return of_type[0] if of_type else None
 
 
 def site_text(site: Site) -> str:
     """Return `gateway/audit.py:88 in enqueue`."""
     return f"{printable(site.file)}:{site.line} in {printable(site.function)}"
+
+
+def _spelled(steps: Sequence[Step]) -> str:
+    return "".join(step.edge for step in steps).replace(_ARROW, "")
 
 
 def _shown_steps(length: int, wanted: set[int]) -> set[int]:

@@ -64,22 +64,31 @@ def test_the_line_of_the_holder_says_that_it_accumulates_there() -> None:
     assert "+1.00/request" in marked
 
 
-def test_the_holder_is_told_from_its_entries_of_the_same_type() -> None:
-    nested = replace(
+@pytest.mark.parametrize(
+    ("path", "root", "holder"),
+    [
+        ("shop.CACHE['eu']", "module shop", "['eu']"),
+        ("shop.CACHE", "module shop", ".CACHE"),
+        ("task 7 -> local orders of run", "task 7", "local orders of run"),
+        ("a nameless dict", "held by", "held by"),
+    ],
+)
+def test_the_holder_is_told_from_others_of_its_type(path: str, root: str, holder: str) -> None:
+    edges = [root, ".CACHE", "['eu']", "['order 1']"]
+    if root == "task 7":
+        edges[1] = "local orders of run"
+    first = "builtins.dict" if root == "held by" else "module"
+    chain = tuple(Step(edge, "builtins.dict") for edge in edges)
+    finding = replace(
         QUEUED_REQUESTS,
-        holder=Holder("shop.CACHE['eu']", "builtins.dict", 1, 9),
-        chain=(
-            Step("module shop", "module"),
-            Step(".CACHE", "builtins.dict"),
-            Step("['eu']", "builtins.dict"),
-            Step("['order 1']", "builtins.dict"),
-        ),
+        holder=Holder(path, "builtins.dict", 1, 9),
+        chain=(Step(root, first), *chain[1:]),
     )
 
-    report = render_terminal(replace(LEAKING, findings=(nested,)))
+    report = render_terminal(replace(LEAKING, findings=(finding,)))
 
     (marked,) = [line for line in report.splitlines() if "accumulates here" in line]
-    assert "['eu']" in marked
+    assert marked.strip().removeprefix("└─ ").startswith(f"{holder} : dict")
 
 
 def test_a_holder_that_is_not_on_the_chain_is_named_apart() -> None:
