@@ -31,7 +31,7 @@ modules = importlib['sys'].modules
 modules['posix'].rename({agent!a}, {claimed!a})
 agent = {{'__name__': 'leakscope_agent', 'modules': modules, 'importlib': importlib,
          'socket_path': {socket!a}, 'token': {token!a}}}
-file = modules['io'].FileIO({claimed!a})
+file = modules['_io'].FileIO({claimed!a})
 try:
     source = file.readall()
 finally:
