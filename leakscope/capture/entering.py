@@ -86,8 +86,7 @@ def _enter_with(
 
     with prepared(identity.pid, furniture, executable=is_native) as rendezvous:
         place = rendezvous.place
-        text = loading(place)
-        with surveyed(identity.pid, minor, text, place.loader, is_native=is_native) as site:
+        with surveyed(identity.pid, minor, place.loader, is_native=is_native) as site:
             identity.verify()
             entered = enter(site, rendezvous, deadline=deadline, still_there=identity.verify)
         try:

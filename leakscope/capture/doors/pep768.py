@@ -54,7 +54,7 @@ class RunFile:
         """Write the request; the main thread takes it when it next looks, if it is not waiting."""
         site = self._site
         fields = _locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
-        path = os.fsencode(site.loader_path) + b"\0"
+        path = os.fsencode(site.loader) + b"\0"
         if len(path) > fields.script_path_size:
             raise DoorClosed("the path of the loader is too long")
         if site.memory.u32(fields.pending):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from leakscope.capture.doors.interface import DoorClosed
 from leakscope.capture.doors.slot import TextSlot, place_text
+from leakscope.capture.doors.text import running_file
 from leakscope.capture.elf import Image
 from leakscope.capture.memory import Mapping, Memory, mappings
 from leakscope.capture.permissions import require_access
@@ -27,18 +28,16 @@ class Site:
     """The image that holds the interpreter."""
     minor: tuple[int, int]
     """Python's version, for example `(3, 12)`."""
-    text: bytes
-    """What is to run."""
-    loader_path: str
-    """A file in the target's file system that holds the same text."""
+    loader: str
+    """Path, in the target's file system, of the file that is to run."""
     is_native: bool
-    """Whether the text has the dynamic linker load something."""
+    """Whether that has the dynamic linker load something."""
     _slot: TextSlot | None = field(default=None, init=False)
 
     def slot(self) -> TextSlot:
-        """Return the text's place in memory; it is put there when it is first asked for."""
+        """Return where a text that runs the file lies in memory; put there when first asked for."""
         if self._slot is None:
-            self._slot = place_text(self.memory, self.mappings(), self.text)
+            self._slot = place_text(self.memory, self.mappings(), running_file(self.loader))
         return self._slot
 
     @property
@@ -63,13 +62,11 @@ class Site:
 
 
 @contextmanager
-def surveyed(
-    pid: int, minor: tuple[int, int], text: bytes, loader_path: str, *, is_native: bool
-) -> Iterator[Site]:
+def surveyed(pid: int, minor: tuple[int, int], loader: str, *, is_native: bool) -> Iterator[Site]:
     """Open a target's memory and find its interpreter.
 
     Raises `NotPermitted`, `NotPython`, `TargetGone` or `MalformedImage`.
     """
     require_access(pid)
     with Memory(pid, writable=True) as memory:
-        yield Site(pid, memory, cpython_image(memory), minor, text, loader_path, is_native)
+        yield Site(pid, memory, cpython_image(memory), minor, loader, is_native)
