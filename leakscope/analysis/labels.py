@@ -42,9 +42,13 @@ BENT = 0.65
 STEP_SHARE = 0.8
 """A rise of which one increment makes more than this share is a step."""
 
+NOT_ALL_EARLY = 0.1
+"""Share of a growth that has ended which must lie after warm-up for it to be more than warm-up."""
+
 RELATIVE_GAIN = 0.03
 """Share of its level that a key must gain, unless the gain stands far above its noise."""
 
+_ONLY_LATELY = "rises, but not from the beginning; a longer watch settles it"
 _NO_SLOPE = Interval(0.0, 0.0, 0.0)
 
 
@@ -133,13 +137,14 @@ class _Series:
 
     def _without_rise(self) -> tuple[Label, str]:
         early, extent = gained_before(self.window, self.values), float(np.ptp(self.y))
-        if early >= self.floor and early >= extent:
-            return Label.WARM_UP, f"gained {early:,.0f} at the start of the watch and no more since"
-        if self.y[-1] - self.y[0] >= max(self.floor, extent / 2):
-            if self.shape.largest_step[self.k] > STEP_SHARE:
+        risen = float(self.y[-1] - self.y[0])
+        if risen >= max(self.floor, extent / 2, NOT_ALL_EARLY * (early + risen)):
+            if early < extent and self.shape.largest_step[self.k] > STEP_SHARE:
                 return self._step()
             if self.shape.plateau[self.k]:
                 return self._filled()
+        if early >= self.floor and early >= extent:
+            return Label.WARM_UP, f"gained {early:,.0f} at the start of the watch and no more since"
         if self._falls_back():
             return Label.SAWTOOTH, "rises and falls back, again and again"
         return Label.NOISE, "goes up and down without a steady rise"
@@ -168,13 +173,15 @@ class _Series:
         unlikely = shape.p[k] <= (WHOLE_P if halves else SHORT_P)
         clear = shape.clarity[k] >= (CLEAR if halves else STRIKING)
         if shape.slopes.low[k] <= 0 or not clear or not unlikely:
+            if self.trial.fresh_p[k] <= SCREEN_P < self.trial.screen_p[k]:
+                return Label.UNCONFIRMED, _ONLY_LATELY
             return Label.NOISE, "rises no more than its noise may"
         return None
 
     def _confirmed(self) -> tuple[Label, str]:
         trial, k = self.trial, self.k
         if trial.screen_p[k] > SCREEN_P:
-            return Label.UNCONFIRMED, "rises, but not from the beginning; a longer watch settles it"
+            return Label.UNCONFIRMED, _ONLY_LATELY
         if trial.fresh_slope[k] < trial.screen_slope[k] / 2:
             return Label.SATURATING, f"less than half as fast on the last {trial.fresh} samples"
         if trial.fresh_p[k] > SCREEN_P:

@@ -38,7 +38,7 @@ class Shape:
     largest_step: Floats
     """Largest increment as a share of the range."""
     floor_rises: Flags
-    """Whether the lowest value of each part of the series is above that of the part before."""
+    """Whether the lowest values of the parts of the series rise and never fall."""
     plateau: NDArray[np.intp]
     """How many samples at the end stay on one level, 0 when earlier pauses were as long."""
 
@@ -109,7 +109,7 @@ def _clarity(x: Floats, gain: Floats, residuals: Floats) -> Floats:
 def _floor_rises(y: Floats) -> Flags:
     parts = 3 if y.shape[1] < 12 else 4
     minima = np.stack([part.min(axis=1) for part in np.array_split(y, parts, axis=1)], axis=1)
-    return np.asarray((np.diff(minima, axis=1) > 0).all(axis=1))
+    return np.asarray((np.diff(minima, axis=1) >= 0).all(axis=1) & (minima[:, -1] > minima[:, 0]))
 
 
 def _plateau(y: Floats) -> NDArray[np.intp]:
