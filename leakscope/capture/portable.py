@@ -7,21 +7,31 @@ byte strings), save where it looks at what an entry of a suspect keeps alive.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from leakscope.capture.gathering import Gathering, printable
 from leakscope.capture.interface import Reading
 from leakscope.capture.sources import sources_for
+from leakscope.errors import LeakscopeError
 from leakscope.model.census import ContainerLength, TypeTotal
-from leakscope.model.evidence import Evidence, Suspects
+from leakscope.model.evidence import Evidence, Site, SiteGrowth, Suspects
 from leakscope.model.recording import CaptureKind
 
 CONTAINERS = 4000
 """How many containers a census measures, the longest."""
 SHORTEST = 8
 """Entries below which a container is not worth following."""
-SAMPLE = 20_000
+SHORTEST_UNTRACKED = 64
+"""The same for dicts that gc does not track, which take longer to find."""
+SEEK_EVERY = 10
+"""Censuses from one search for untracked dicts to the next; an early one finds what grows."""
+SEEK_PART = 50_000
+"""Objects whose references are looked at in one go during that search."""
+SITES = 25
+"""How many allocation sites are told."""
+SAMPLE = 8_000
 """Objects that are measured to learn how large those of each type are."""
 
 
@@ -68,34 +78,46 @@ class PortableCapture:
         self._sent: set[str] = set()
         self._types: dict[int, _TypeSize] = {}
         self._readings = 0
+        self._all_dicts_tracked: bool | None = None
+        self._traces = self._others_trace = False
 
     @property
     def kind(self) -> CaptureKind:
+        """How it measures."""
         return CaptureKind.PORTABLE
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        return (
+        """What readers of its figures must know."""
+        told = [
             "Portable capture: only objects that gc tracks are counted, so not numbers, texts "
             "and byte strings.",
-            "Bytes per type are counts times the mean size of a sample, and the exact size of "
-            "the longest containers.",
-        )
+            "Bytes per type are its objects times the mean size of a sample, plus the exact size "
+            "of the longest containers.",
+        ]
+        if self._traces:
+            told.append("tracemalloc slows the target down while allocations are traced.")
+        if self._others_trace:
+            told.append("Allocation stacks are as deep as the tracing that was already on keeps.")
+        return tuple(told)
 
     def census(self) -> Reading:
         """Count what is alive now; see `Capture.census`."""
-        self._send("census")
+        self._send("census", "untracked")
         counts, counting = self._count()
         rows, measuring = self._containers()
+        untracked, seeking = self._untracked(sum(counts.values()))
         sampling = self._sample(sum(counts.values())) if self._wants_sample() else 0.0
         self._readings += 1
         return Reading(
             types=self._totals(counts, rows),
             containers=tuple(
                 ContainerLength(address, self._name(cls), length)
-                for address, length, _, cls in rows
+                for address, length, _, cls in sorted(
+                    [*rows, *untracked], key=lambda row: (-row[1], row[0])
+                )[:CONTAINERS]
             ),
-            pause_ms=1000 * (counting + measuring + sampling),
+            pause_ms=1000 * (counting + measuring + seeking + sampling),
         )
 
     def gather(self, suspects: Suspects) -> Evidence:
@@ -114,14 +136,34 @@ class PortableCapture:
             {name: types[name] for name in suspects.types if name in types},
             sum(counts.values()),
         )
-        return Evidence(holders=holders, types=kinds)
+        return Evidence(holders=holders, types=kinds, sites=self._sites())
 
     def trace_allocations(self, *, on: bool) -> None:
-        del on
+        """Start or stop tracemalloc in the target.
+
+        Where somebody else is tracing already, theirs is used and goes on afterwards.
+        """
+        if on and not self._traces:
+            self._send("tracing")
+            self._others_trace = not self._call("trace_begin")
+        elif self._traces and not on:
+            self._call("trace_end")
+        self._traces = on
 
     def close(self) -> None:
-        """Detach; the target keeps nothing."""
+        """Detach; the target keeps nothing. Idempotent, never raises."""
+        with suppress(LeakscopeError):
+            if self._traces:
+                self.trace_allocations(on=False)
         self._session.close()
+
+    def _sites(self) -> tuple[SiteGrowth, ...]:
+        if not self._traces:
+            return ()
+        return tuple(
+            SiteGrowth(tuple(Site(printable(f), n, printable(name)) for f, n, name in stack), b, k)
+            for b, k, stack in self._call("trace_growth", SITES)
+        )
 
     def _send(self, *names: str) -> None:
         """Make sure that the target has the payload files `names`, one short piece at a time."""
@@ -143,6 +185,20 @@ class PortableCapture:
     def _containers(self) -> tuple[list[tuple[int, int, int, int]], float]:
         pause, rows = self._call("longest_containers", CONTAINERS, SHORTEST)
         return rows, pause
+
+    def _untracked(self, objects: int) -> tuple[list[tuple[int, int, int, int]], float]:
+        """Measure the long dicts that gc does not track, once it does not track all."""
+        if self._all_dicts_tracked is None:
+            self._all_dicts_tracked = bool(self._call("tracks_all_dicts"))
+        if self._all_dicts_tracked:
+            return [], 0.0
+        longest = 0.0
+        if self._readings == 2 or self._readings % SEEK_EVERY == 0:
+            for start in range(0, objects, SEEK_PART):
+                pause = self._call("seek_untracked", start, SEEK_PART, SHORTEST_UNTRACKED)
+                longest = max(longest, pause)
+        pause, rows = self._call("untracked_containers", CONTAINERS, SHORTEST_UNTRACKED)
+        return rows, longest + pause
 
     def _wants_sample(self) -> bool:
         """Sizes hardly change: the first readings learn them, every fifth refreshes them."""

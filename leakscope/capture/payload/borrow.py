@@ -35,7 +35,7 @@ def _private_copy(module: str) -> dict[str, object]:
     """Return the contents of a fresh copy of a built-in module; `sys.modules` stays as it was."""
     imp = sys.modules["_imp"]
     before = sys.modules.get(module)
-    copy = imp.create_builtin(type(sys.implementation)(name=module))
+    copy = imp.create_builtin(type(sys.implementation)(name=module))  # type: ignore[call-arg]
     if copy is None:
         raise ImportError(module)
     imp.exec_builtin(copy)
@@ -43,4 +43,5 @@ def _private_copy(module: str) -> dict[str, object]:
         sys.modules.pop(module, None)
     else:
         sys.modules[module] = before
-    return vars(copy)
+    contents: dict[str, object] = vars(copy)
+    return contents

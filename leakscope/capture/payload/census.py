@@ -66,7 +66,7 @@ def longest_containers(limit: int, at_least: int) -> tuple[float, list[tuple[int
     found: list[tuple[int, int, int, int]] = []
     for ids, length, size in _kinds():
         began, cpu_before = perf_counter(), thread_time()
-        found += _container_rows(ids, length, size, limit, at_least)
+        found += _containercontainer_columns(ids, length, size, limit, at_least)
         passed += perf_counter() - began - (thread_time() - cpu_before)
     own = own_containers()
     found = sorted([row for row in found if row[0] not in own], key=lambda r: (-r[1], r[0]))
@@ -98,29 +98,30 @@ def _kinds() -> list[tuple[set[int], Callable[..., int], Callable[..., int]]]:
     return [(plain, len, getsizeof), *kinds]
 
 
-def _container_rows(
+def _containercontainer_columns(
     ids: set[int],
     length: Callable[..., int],
     size: Callable[..., int],
     limit: int,
     at_least: int,
 ) -> list[tuple[int, int, int, int]]:
-    return list(islice(_rows(_by_length(ids, length, at_least), length, size), limit))
+    return list(islice(container_columns(_by_length(ids, length, at_least), length, size), limit))
 
 
 def _by_length(ids: set[int], length: Callable[..., int], at_least: int) -> Iterator[list[object]]:
     """Give the list of the containers of some types that are long enough, longest first."""
     containers = kept(times(heap(), 2), type, id, ids.__contains__)
     long = kept(times(containers, 2), length, (at_least - 1).__lt__)
-    return map(partial(sorted, key=length, reverse=True), long)  # type: ignore[arg-type]
+    return map(partial(sorted, key=length, reverse=True), long)
 
 
-def _rows(
+def container_columns(
     lists: Iterator[list[object]], length: Callable[..., int], size: Callable[..., int]
 ) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (address, length, flat size, id of type) of the containers in some lists."""
     four = times(lists, 4)
     columns = (mapped(four, *c) for c in ((id,), (length,), (size,), (type, id)))
-    return chain.from_iterable(map(zip, *columns))  # type: ignore[arg-type]
+    return chain.from_iterable(map(zip, *columns))
 
 
 def sample_sizes(first: int, stride: int) -> tuple[float, dict[int, tuple[int, int]]]:
@@ -145,7 +146,7 @@ def sample_sizes(first: int, stride: int) -> tuple[float, dict[int, tuple[int, i
 
 
 def _typed_sizes(trusted: set[int], first: int, stride: int) -> Iterator[complex]:
-    """Yield `type id + size * 1j` of the sampled objects: a key that is neither slow nor tracked."""
+    """Yield `type id + size * 1j` of the sampled objects: keys that gc does not track."""
     sample = map(list, map(islice, heap(), [first], [None], [stride]))
     measurable = kept(times(sample, 2), type, id, trusted.__contains__)
     twice = times(kept(times(measurable, 2), id, _LONG.__contains__, not_), 2)

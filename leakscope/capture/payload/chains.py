@@ -16,6 +16,8 @@ from leakscope.capture.payload.search import node_value, root_of, way_from_root,
 if TYPE_CHECKING:
     from types import FrameType
 
+    from leakscope.capture.payload.passes import Thing
+
     Steps = list[tuple[str, str]]
 
 
@@ -54,23 +56,23 @@ def _chain_without_module(address: int) -> Steps:
     return [("held by", _type_of(values[0])), *named_steps(values)]
 
 
-def named_steps(values: list[object]) -> Steps:
+def named_steps(values: list[Thing]) -> Steps:
     """Return (edge, type) for each reference from one of `values` to the next.
 
     What is only a part of the object before it gets no step.
     """
     steps: Steps = []
     context = NO_CONTEXT
-    for parent, child in zip(values, values[1:]):  # noqa: B905
+    for parent, child in zip(values, values[1:]):  # noqa: B905, RUF007
         edge, context = hop(parent, child, context)
         if edge is not None:
             steps.append((edge, _type_of(child)))
     return steps
 
 
-def _values(way: list[int]) -> list[object]:
+def _values(way: list[int]) -> list[Thing]:
     """Return the objects along a way; plain tuples are taken from what refers to them."""
-    values: list[object] = []
+    values: list[Thing] = []
     for node in way:
         value = node_value(node)
         if value is None and values:
@@ -79,15 +81,15 @@ def _values(way: list[int]) -> list[object]:
     return values
 
 
-def referent(parent: object, address: int) -> object:
+def referent(parent: Thing, address: int) -> Thing:
     """Return the object at `address` that `parent` refers to; None if it does no longer."""
     for value in get_referents(parent):
         if id(value) == address:
-            return value  # type: ignore[no-any-return]
+            return value
     return None
 
 
-def _type_of(value: object) -> str:
+def _type_of(value: Thing) -> str:
     return type_name(type(value))
 
 
@@ -95,20 +97,20 @@ def _frame_step(thread: str, frame: FrameType) -> tuple[str, str]:
     return ("thread %s frame %s" % (thread, place_of(frame)), "builtins.frame")
 
 
-def _is_code(value: object) -> bool:
+def _is_code(value: Thing) -> bool:
     return is_suspendable(value) or type(value) is FRAME or coroutine_of(value) is not None
 
 
-def _is_class(value: object) -> bool:
+def _is_class(value: Thing) -> bool:
     return inherits(type(value), type)
 
 
-def _label(value: object) -> str:
+def _label(value: Thing) -> str:
     """Return what a root that no module refers to is called."""
     if inherits(type(value), type):
-        return "class " + type_name(value)  # type: ignore[arg-type]
+        return "class " + type_name(value)
     code = coroutine_of(value)
-    kind = "frame" if type(value) is FRAME else "coroutine" if code is None else "task"
+    kind = type(value).__name__ if code is None else "task"
     code = value if code is None else code
-    frame = code if type(code) is FRAME else frame_of(code) if is_suspendable(code) else None
-    return "%s %s" % (kind, place_of(frame)) if frame is not None else kind  # type: ignore[arg-type]
+    frame: Thing = frame_of(code) if is_suspendable(code) else code
+    return "%s %s" % (kind, place_of(frame)) if type(frame) is FRAME else kind

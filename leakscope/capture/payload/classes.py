@@ -8,6 +8,10 @@ told apart by `id`.
 from __future__ import annotations
 
 from itertools import chain
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leakscope.capture.payload.passes import Thing
 
 _qualname_of = type.__dict__["__qualname__"].__get__
 _module_of = type.__dict__["__module__"].__get__
@@ -16,8 +20,8 @@ _namespace_of = type.__dict__["__dict__"].__get__
 _basicsize_of = type.__dict__["__basicsize__"].__get__
 _flags_of = type.__dict__["__flags__"].__get__
 
-FUNCTION = type(lambda: None)
-FRAME = type((lambda: (yield))().gi_frame)
+FUNCTION: Thing = type(lambda: None)
+FRAME: Thing = type((lambda: (yield))().gi_frame)  # type: ignore[attr-defined]
 _MEASURING_MODULES = ("builtins", "collections", "array", "_io", "functools", "itertools", "re")
 _LONGEST_NAME = 300
 
@@ -52,7 +56,7 @@ def mro_of(cls: type) -> tuple[type, ...]:
     return _mro_of(cls) or (cls,)
 
 
-def class_lookup(cls: type, name: str) -> object:
+def class_lookup(cls: type, name: str) -> Thing:
     """Return what `cls` or the nearest of its bases defines as `name`; None if none does."""
     for base in mro_of(cls):
         namespace = _namespace_of(base)
@@ -61,7 +65,7 @@ def class_lookup(cls: type, name: str) -> object:
     return None
 
 
-def class_namespace(cls: type) -> dict[str, object]:
+def class_namespace(cls: type) -> dict[str, Thing]:
     """Return a read-only view of what `cls` itself defines."""
     return _namespace_of(cls)  # type: ignore[no-any-return]
 
@@ -76,7 +80,7 @@ def is_measured_in_c(cls: type, method: str) -> bool:
     found = class_lookup(cls, method)
     if not is_one_of(found, _C_DESCRIPTORS):
         return False
-    owner = found.__objclass__  # type: ignore[attr-defined]
+    owner = found.__objclass__
     return inherits(cls, owner) and type_name(owner).partition(".")[0] in _MEASURING_MODULES
 
 
@@ -87,13 +91,18 @@ def basic_size(cls: type) -> int:
     return int(_basicsize_of(cls) + headers)
 
 
+def is_heap_type(cls: type) -> bool:
+    """Return whether `cls` was made at run time: every class, and some types of C modules."""
+    return bool(_flags_of(cls) & 1 << 9)
+
+
 def subclasses_of(cls: type) -> dict[int, type]:
     """Return `cls` and all classes that inherit from it, by id."""
     found = {id(cls): cls}
     level = [cls]
     while level:
-        below = list(chain.from_iterable(map(type.__subclasses__, level)))
-        new = dict(zip(map(id, below), below))
+        below: list[type] = list(chain.from_iterable(map(type.__subclasses__, level)))
+        new = dict(zip(map(id, below), below))  # noqa: B905
         level = [new[i] for i in new if i not in found]
         found.update(new)
     return found

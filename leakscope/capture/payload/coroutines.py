@@ -10,14 +10,17 @@ from leakscope.capture.payload.frames import function_name
 from leakscope.capture.payload.instances import stored_value
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import FrameType
+
+    from leakscope.capture.payload.passes import Thing
 
 
 async def _coroutine() -> None:
     """Exist, to have a type."""
 
 
-async def _async_generator():  # type: ignore[no-untyped-def]  # noqa: ANN202
+async def _async_generator() -> AsyncIterator[None]:
     yield
 
 
@@ -36,42 +39,43 @@ _FIELDS_OF = _fields()
 _LONGEST_AWAIT = 50
 
 
-def is_suspendable(value: object) -> bool:
+def is_suspendable(value: Thing) -> bool:
     """Return whether `value` is a coroutine, a generator or an asynchronous generator."""
     return id(type(value)) in _FIELDS_OF
 
 
-def frame_of(suspended: object) -> FrameType | None:
+def frame_of(suspended: Thing) -> FrameType | None:
     """Return the frame of a coroutine or generator, None once it has ended."""
-    return getattr(suspended, _FIELDS_OF[id(type(suspended))][0])  # type: ignore[no-any-return]
+    frame: FrameType | None = getattr(suspended, _FIELDS_OF[id(type(suspended))][0])
+    return frame
 
 
-def coroutine_of(task: object) -> object:
+def coroutine_of(task: Thing) -> object:
     """Return the coroutine that an asyncio task runs; None for anything else."""
     native = _member("_asyncio", "Task")
     if native is not None and inherits(type(task), native):
-        return class_namespace(native)["get_coro"](task)  # type: ignore[operator]
+        return class_namespace(native)["get_coro"](task)
     plain = _member("asyncio.tasks", "_PyTask")
     if plain is not None and inherits(type(task), plain):
         return stored_value(task, "_coro")
     return None
 
 
-def is_code(value: object) -> bool:
+def is_code(value: Thing) -> bool:
     """Return whether `value` is something that runs or will: task, coroutine or function."""
     return is_suspendable(value) or type(value) is FUNCTION or coroutine_of(value) is not None
 
 
-def site_of(value: object) -> tuple[str, int, str] | None:
+def site_of(value: Thing) -> tuple[str, int, str] | None:
     """Return file, line and function where code is suspended, or where a function is defined.
 
     Of the functions that await each other, the innermost is told that is not the standard
     library's, or else the innermost.
     """
     if type(value) is FUNCTION:
-        code = value.__code__  # type: ignore[attr-defined]
+        code = value.__code__
         return (code.co_filename, code.co_firstlineno, function_name(code))
-    places = []
+    places: list[tuple[str, int, str]] = []
     coroutine = coroutine_of(value)
     awaited = value if coroutine is None else coroutine
     while is_suspendable(awaited) and len(places) < _LONGEST_AWAIT:
@@ -82,7 +86,8 @@ def site_of(value: object) -> tuple[str, int, str] | None:
         places.append((code.co_filename, frame.f_lineno or 0, function_name(code)))
         awaited = getattr(awaited, _FIELDS_OF[id(type(awaited))][1])
     own = [place for place in places if not _is_of_library(place[0])]
-    return (own or places or [None])[-1]
+    chosen = own or places
+    return chosen[-1] if chosen else None
 
 
 def _member(module: str, name: str) -> type | None:

@@ -24,14 +24,18 @@ from leakscope.capture.payload.classes import (
 from leakscope.capture.payload.coroutines import coroutine_of, frame_of, is_suspendable
 from leakscope.capture.payload.frames import function_name, local_name
 from leakscope.capture.payload.instances import attribute_name, is_attribute_dict
-from leakscope.capture.payload.roots import MODULE
+from leakscope.capture.payload.modules import MODULE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from leakscope.capture.payload.passes import Thing
+
     Hop = tuple[str | None, tuple[str, str]]
 
 NO_CONTEXT = ("", "")
 UNNAMED = "<reference>"
-_METHOD = type([].append)
+_METHOD = type(len)
 _BOUND = type(type("", (), {"f": lambda self: self})().f)
 _CELL = type((lambda x: lambda: x)(0).__closure__[0])  # type: ignore[index]
 _FIELDS = {
@@ -46,7 +50,7 @@ _FIELDS = {
 _LONGEST_KEY = 40
 
 
-def hop(parent: object, child: object, context: tuple[str, str]) -> Hop:
+def hop(parent: Thing, child: Thing, context: tuple[str, str]) -> Hop:
     """Name the reference from `parent` to `child`; `context` is what the last hop gave.
 
     The name is None when `child` is only a part of `parent`.
@@ -70,45 +74,46 @@ def hop(parent: object, child: object, context: tuple[str, str]) -> Hop:
     return _hop_from_instance(parent, child)
 
 
-def _hop_from_function(function: object, child: object) -> Hop:
-    own = function_name(function.__code__)  # type: ignore[attr-defined]
-    if child is function.__closure__:  # type: ignore[attr-defined]
-        names = function.__code__.co_freevars  # type: ignore[attr-defined]
+def _hop_from_function(function: Thing, child: Thing) -> Hop:
+    own = function_name(function.__code__)
+    if child is function.__closure__:
+        names = function.__code__.co_freevars
         return (None, ("closure", "%s\n%s" % (own, "\n".join(names))))
-    if child is function.__defaults__:  # type: ignore[attr-defined]
+    if child is function.__defaults__:
         return (None, ("defaults", own))
-    if child is function.__kwdefaults__:  # type: ignore[attr-defined]
+    if child is function.__kwdefaults__:
         return (None, ("keyword defaults", own))
-    if type(child) is dict and child is function.__dict__:  # type: ignore[attr-defined]
+    if type(child) is dict and child is function.__dict__:
         return (None, ("attributes", ""))
     return (_field(function, child) or UNNAMED, NO_CONTEXT)
 
 
-def _hop_from_frame(owner: object, child: object) -> Hop:
+def _hop_from_frame(owner: Thing, child: Thing) -> Hop:
     if type(child) is FRAME and type(owner) is not FRAME:
         return (None, NO_CONTEXT)
     frame = owner if type(owner) is FRAME else frame_of(owner)
     if frame is None:
         return (UNNAMED, NO_CONTEXT)
-    own = function_name(frame.f_code)  # type: ignore[attr-defined]
-    name = local_name(frame, id(child))  # type: ignore[arg-type]
+    own = function_name(frame.f_code)
+    name = local_name(frame, id(child))
     return ("local %s of %s" % (name, own) if name else "awaited by %s" % own, NO_CONTEXT)
 
 
-def _hop_from_class(cls: object, child: object) -> Hop:
-    namespace = class_namespace(cls)  # type: ignore[arg-type]
+def _hop_from_class(cls: Thing, child: Thing) -> Hop:
+    namespace = class_namespace(cls)
     if type(child) is dict and id(child) in map(id, get_referents(namespace)):
         return (None, ("attributes", ""))
     return (UNNAMED, NO_CONTEXT)
 
 
-def _hop_from_instance(instance: object, child: object) -> Hop:
+def _hop_from_instance(instance: Thing, child: Thing) -> Hop:
+    if type(instance) is partial:
+        for part in ("args", "keywords"):
+            if getattr(instance, part) is child:
+                return (None, ("inside", "." + part))
     name = attribute_name(instance, id(child))
     if name:
         return ("." + name, NO_CONTEXT)
-    if type(instance) is partial and (type(child) is tuple or type(child) is dict):
-        part = "args" if type(child) is tuple else "keywords"
-        return (None, ("inside", "." + part))
     if coroutine_of(instance) is child:
         return ("coroutine", NO_CONTEXT)
     if type_name(type(instance)) == "functools._lru_cache_wrapper" and type(child) is dict:
@@ -116,7 +121,7 @@ def _hop_from_instance(instance: object, child: object) -> Hop:
     return (_field(instance, child) or UNNAMED, NO_CONTEXT)
 
 
-def _field(value: object, child: object) -> str | None:
+def _field(value: Thing, child: Thing) -> str | None:
     """Return the field of a built-in object that refers to `child`."""
     for name in _FIELDS.get(id(type(value)), ()):
         if getattr(value, name, None) is child:
@@ -124,7 +129,7 @@ def _field(value: object, child: object) -> str | None:
     return None
 
 
-def _key_hop(container: dict[object, object], child: int, context: tuple[str, str]) -> Hop | None:
+def _key_hop(container: Thing, child: int, context: tuple[str, str]) -> Hop | None:
     values = map(child.__eq__, map(id, dict.values(container)))
     keys = list(compress(dict.keys(container), values))
     if not keys:
@@ -138,7 +143,7 @@ def _key_hop(container: dict[object, object], child: int, context: tuple[str, st
     return (context[1] + "[%s]" % key_shape(key), NO_CONTEXT)
 
 
-def _index_hop(container: object, child: int, context: tuple[str, str]) -> Hop | None:
+def _index_hop(container: Thing, child: int, context: tuple[str, str]) -> Hop | None:
     indices = list(compress(count(), map(child.__eq__, map(id, _iterate(container)))))
     if not indices:
         return None
@@ -154,17 +159,17 @@ def _index_hop(container: object, child: int, context: tuple[str, str]) -> Hop |
     return (context[1] + "[%d]" % index, NO_CONTEXT)
 
 
-def _iterate(container: object) -> object:
+def _iterate(container: Thing) -> Iterator[Thing]:
     for base in (list, tuple, deque):
         if inherits(type(container), base):
-            return base.__iter__(container)  # type: ignore[arg-type]
+            return base.__iter__(container)
     return iter(())
 
 
-def _element_hop(container: object, child: int, context: tuple[str, str]) -> Hop | None:
+def _element_hop(container: Thing, child: int, context: tuple[str, str]) -> Hop | None:
     del context
     base = set if inherits(type(container), set) else frozenset
-    is_element = child in map(id, base.__iter__(container))  # type: ignore[arg-type]
+    is_element = child in map(id, base.__iter__(container))
     return ("<element>", NO_CONTEXT) if is_element else None
 
 
@@ -178,7 +183,7 @@ _SIZED = {
 }
 
 
-def key_shape(key: object) -> str:
+def key_shape(key: Thing) -> str:
     """Return a key as it may be told: a name as it is, anything else as its type and length."""
     if type(key) is str:
         plain = key.isascii() and key.replace(".", "_").replace("-", "_").isidentifier()

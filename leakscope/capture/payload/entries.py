@@ -11,6 +11,7 @@ from gc import get_referents
 from itertools import islice
 from sys import getrefcount, getsizeof
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from leakscope.capture.payload.chains import named_steps, referent
 from leakscope.capture.payload.classes import (
@@ -23,7 +24,10 @@ from leakscope.capture.payload.classes import (
 from leakscope.capture.payload.coroutines import is_code, site_of
 from leakscope.capture.payload.held import HELD
 from leakscope.capture.payload.instances import is_attribute_dict
-from leakscope.capture.payload.roots import MODULE
+from leakscope.capture.payload.modules import MODULE
+
+if TYPE_CHECKING:
+    from leakscope.capture.payload.passes import Thing
 
 _MOST_EXPLORED = 1500
 _MOST_SEEN = 4000
@@ -90,7 +94,7 @@ def entry_site(address: int, way: list[int]) -> tuple[str, int, str] | None:
     return site_of(values[-1]) if values else None
 
 
-def _along(address: int, way: list[int]) -> list[object]:
+def _along(address: int, way: list[int]) -> list[Thing]:
     """Return the objects along a way from the container; none if any is gone."""
     values = []
     value = HELD.get(address)
@@ -102,25 +106,25 @@ def _along(address: int, way: list[int]) -> list[object]:
     return values
 
 
-def _entry(container: object, back: float) -> list[tuple[str, object]]:
+def _entry(container: Thing, back: float) -> list[tuple[str, Thing]]:
     """Return the objects of one entry: an element, or the value and the key of a dict."""
     cls = type(container)
     try:
         for base in (list, deque):
             if inherits(cls, base):
-                length = base.__len__(container)  # type: ignore[arg-type]
-                return [("[*]", base.__getitem__(container, length - 1 - int(back * length)))]  # type: ignore[arg-type]
+                length = base.__len__(container)
+                return [("[*]", base.__getitem__(container, length - 1 - int(back * length)))]
         if inherits(cls, dict):
-            skip = int(back * dict.__len__(container))  # type: ignore[arg-type]
-            items = list(islice(reversed(dict.items(container)), skip, skip + 1))  # type: ignore[arg-type]
+            skip = int(back * dict.__len__(container))
+            items = list(islice(reversed(dict.items(container)), skip, skip + 1))
             return [edge for key, value in items for edge in (("[*]", value), ("<key>", key))]
-        skip = int(back * set.__len__(container))  # type: ignore[arg-type]
-        return [("<element>", x) for x in islice(set.__iter__(container), skip, skip + 1)]  # type: ignore[arg-type]
+        skip = int(back * set.__len__(container))
+        return [("<element>", x) for x in islice(set.__iter__(container), skip, skip + 1)]
     except (IndexError, RuntimeError, TypeError):
         return []
 
 
-def _explore(objects: list[object], container: int) -> dict[int, list[int]]:
+def _explore(objects: list[Thing], container: int) -> dict[int, list[int]]:
     """Append to `objects` what they refer to, nearest and least shared first, within bounds.
 
     Returns the indices that each explored object refers to.
@@ -164,7 +168,7 @@ def _least_shared(waiting: dict[int, int]) -> int | None:
     return least if waiting.pop(least) <= _MOST_UNEXPLAINED else None
 
 
-def _referents(value: object) -> list[object]:
+def _referents(value: Thing) -> list[Thing]:
     """Return what `value` refers to.
 
     gc leaves out keys that are text. From 3.13 on an instance and its `__dict__` may both give
@@ -172,7 +176,7 @@ def _referents(value: object) -> list[object]:
     """
     found = get_referents(value)
     if inherits(type(value), dict):
-        keys = list(dict.keys(value))  # type: ignore[arg-type]
+        keys = list(dict.keys(value))
         seen = set(map(id, found))
         return found + [k for k in keys if id(k) not in seen]
     if sys.version_info >= (3, 13):

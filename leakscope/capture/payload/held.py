@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from leakscope.capture.payload.classes import subclasses_of
 from leakscope.capture.payload.passes import heap, heap_by_age, kept, settle, times, where
+from leakscope.capture.payload.untracked import untracked_at
+
+if TYPE_CHECKING:
+    from leakscope.capture.payload.passes import Thing
 
 CONTAINER_TYPES = (list, dict, set, deque)
-HELD: dict[int, object] = {}
+HELD: dict[int, Thing] = {}
 
 
 def hold_containers(addresses: list[int]) -> list[tuple[int, int]]:
@@ -24,6 +29,7 @@ def hold_containers(addresses: list[int]) -> list[tuple[int, int]]:
     found = list(
         where(times(kept(times(heap(), 2), id, wanted.__contains__), 2), type, id, ids.__contains__)
     )
+    found += untracked_at(wanted.difference(map(id, found)))
     HELD.update({id(x): x for x in found if x is not found})
     return [(id(x), id(type(x))) for x in HELD.values()]
 

@@ -21,6 +21,9 @@ from leakscope.capture.payload.classes import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FunctionType as _Function
+
+    from leakscope.capture.payload.passes import Thing
 
 _SLOT = type(type.__dict__["__mro__"])
 _INERT = ids_of(
@@ -31,7 +34,7 @@ _NAMES = ids_of(tuple, dict)
 _WRAPPERS = ids_of(staticmethod, classmethod)
 
 
-def stored_value(instance: object, name: str) -> object:
+def stored_value(instance: Thing, name: str) -> Thing:
     """Return what `instance` stores as attribute `name`, None if it cannot be told."""
     defined = class_lookup(type(instance), name)
     if defined is not None and not is_one_of(defined, _INERT):
@@ -42,13 +45,13 @@ def stored_value(instance: object, name: str) -> object:
         return None
 
 
-def stored_id(instance: object, name: str) -> int | None:
+def stored_id(instance: Thing, name: str) -> int | None:
     """Return the id of what `instance` stores as attribute `name`, None if it cannot be told."""
     value = stored_value(instance, name)
     return None if value is None else id(value)
 
 
-def attribute_name(instance: object, child: int) -> str | None:
+def attribute_name(instance: Thing, child: int) -> str | None:
     """Return the name of the attribute of `instance` that refers to the object at `child`."""
     for name in _likely_names(type(instance)):
         if stored_id(instance, name) == child:
@@ -56,7 +59,7 @@ def attribute_name(instance: object, child: int) -> str | None:
     return None
 
 
-def is_attribute_dict(instance: object, candidate: object) -> bool:
+def is_attribute_dict(instance: Thing, candidate: Thing) -> bool:
     """Return whether `candidate` is the dict in which `instance` stores its attributes."""
     if type(candidate) is not dict:
         return False
@@ -76,27 +79,27 @@ def _likely_names(cls: type) -> Iterator[str]:
     for namespace in namespaces:
         yield from (k for k, v in list(namespace.items()) if type(v) is _SLOT)
         for declared in ("__static_attributes__", "__annotations__", "__match_args__"):
-            found = namespace.get(declared)
+            found: Thing = namespace.get(declared)
             if is_one_of(found, _NAMES):
-                yield from (k for k in list(found) if type(k) is str)  # type: ignore[call-overload]
+                yield from (k for k in list(found) if type(k) is str)
     functions = [f for n in namespaces for v in list(n.values()) for f in _functions_in(v)]
     yield from chain.from_iterable(f.__code__.co_names for f in functions)
     for scope in {id(f.__globals__): f.__globals__ for f in functions}.values():
         yield from _names_mentioned_in(scope)
 
 
-def _functions_in(value: object) -> Iterator[_Function]:
+def _functions_in(value: Thing) -> Iterator[_Function]:
     """Yield the functions that a value of a class namespace is made of."""
     if type(value) is FUNCTION:
-        yield value  # type: ignore[misc]
+        yield value
     elif is_one_of(value, _WRAPPERS):
-        yield from _functions_in(value.__func__)  # type: ignore[attr-defined]
+        yield from _functions_in(value.__func__)
     elif type(value) is property:
         for part in (value.fget, value.fset):
             yield from _functions_in(part)
 
 
-def _names_mentioned_in(scope: dict[str, object]) -> Iterator[str]:
+def _names_mentioned_in(scope: dict[str, Thing]) -> Iterator[str]:
     if type(scope) is not dict:
         return
     for value in list(scope.values()):
@@ -106,7 +109,3 @@ def _names_mentioned_in(scope: dict[str, object]) -> Iterator[str]:
             for member in list(class_namespace(value).values()):
                 for function in _functions_in(member):
                     yield from function.__code__.co_names
-
-
-if TYPE_CHECKING:
-    from types import FunctionType as _Function

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PLAIN = (dict, list, set)
-_IN_FLIGHT = (chain, starmap, map, map, list, type(iter([])))
+_IN_FLIGHT: tuple[type, ...] = (chain, starmap, map, map, list, type(iter([])))
 """The types of the objects that `passes.heap` consists of while the heap is counted."""
 
 
@@ -45,7 +45,7 @@ def _own_objects() -> Iterator[object]:
     for value in list(globals().values()):
         if is_own_function(value):
             yield value
-            parts = (value.__defaults__, value.__kwdefaults__)  # type: ignore[attr-defined]
+            parts = (value.__defaults__, value.__kwdefaults__)
             yield from (p for p in parts if p)
         elif type(value) in (*_PLAIN, tuple):
             yield value

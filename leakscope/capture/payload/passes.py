@@ -20,13 +20,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
-    Objects = list[object]
+    Thing = Any
+    """Any object of the target."""
+    Objects = list[Thing]
 
 
 def settle() -> None:
     """Let a garbage collection that is nearly due run now rather than inside the next pass."""
-    [set() for _ in range(64)]  # noqa: B018
+    [set() for _ in range(64)]
 
 
 def heap() -> Iterator[Objects]:
@@ -47,7 +50,8 @@ def times(lists: Iterable[Objects], count: int) -> Iterator[Objects]:
 def mapped(lists: Iterator[Objects], *functions: Callable[..., object]) -> Iterator[Objects]:
     """Apply C functions, one after the other, to the elements of each list."""
     for function in functions:
-        lists = map(partial(map, function), lists)  # type: ignore[assignment]
+        step: Callable[[Objects], Any] = partial(map, function)
+        lists = map(step, lists)
     return lists
 
 

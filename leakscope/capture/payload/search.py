@@ -8,14 +8,18 @@ between steps. Modules are recognised by what they refer to (see `roots`).
 from __future__ import annotations
 
 from gc import get_referents
+from typing import TYPE_CHECKING
 
 from leakscope.capture.payload.classes import FRAME, inherits
 from leakscope.capture.payload.held import HELD
+from leakscope.capture.payload.modules import MODULE, loaded_modules, named_by_modules
 from leakscope.capture.payload.own import own_containers
 from leakscope.capture.payload.referrers import referrers_of, referrers_of_tuples
-from leakscope.capture.payload.roots import MODULE, modules, named_by_modules
 
-_NODES: dict[int, object] = {}
+if TYPE_CHECKING:
+    from leakscope.capture.payload.passes import Thing
+
+_NODES: dict[int, Thing] = {}
 """What was reached, nearest first; None for a plain tuple."""
 _NEARER: dict[int, list[int]] = {}
 """For each node, the nodes one reference nearer to a suspect."""
@@ -37,7 +41,7 @@ _RANKS = {id(dict): 0, id(type): 0, id(FRAME): 2}
 def search_begin(addresses: list[int]) -> None:
     """Start looking for the ways to the held objects at `addresses`."""
     search_end()
-    _NAMESPACES.update([id(namespace) for _, namespace in modules()])
+    _NAMESPACES.update([id(namespace) for _, namespace in loaded_modules()])
     for address in addresses:
         if address in HELD:
             _SUSPECTS.add(address)
@@ -49,7 +53,7 @@ def search_begin(addresses: list[int]) -> None:
 
 def search_step(width: int) -> bool:
     """Look for the referrers of the next `width` nodes; return whether there is more to do."""
-    batch = []
+    batch: list[int] = []
     while _FRONTIER and len(batch) < width:
         node = _FRONTIER.pop(0)
         if _leads_to_unnamed(node):
@@ -62,7 +66,7 @@ def search_step(width: int) -> bool:
 def search_end() -> None:
     """Let go of everything that was reached."""
     for found in (_NODES, _NEARER, _SUSPECTS, _FRONTIER, _ROOTS, _FARTHER, _NAMESPACES):
-        found.clear()  # type: ignore[attr-defined]
+        found.clear()
 
 
 def way_from_root(address: int) -> list[int]:
@@ -85,7 +89,7 @@ def ways_to(address: int) -> dict[int, list[int]]:
     return ways
 
 
-def _referrers(batch: list[int]) -> list[object]:
+def _referrers(batch: list[int]) -> list[Thing]:
     held = [_NODES[i] for i in batch if _NODES[i] is not None]
     tuples = {i for i in batch if _NODES[i] is None}
     found = referrers_of(held) if held else []
@@ -95,11 +99,11 @@ def _referrers(batch: list[int]) -> list[object]:
     return [x for x in found if id(x) not in ours and not _is_our_frame(x)]
 
 
-def _is_our_frame(value: object) -> bool:
-    return type(value) is FRAME and value.f_globals is globals()  # type: ignore[attr-defined]
+def _is_our_frame(value: Thing) -> bool:
+    return type(value) is FRAME and value.f_globals is globals()
 
 
-def _link(found: list[object], batch: set[int]) -> list[int]:
+def _link(found: list[Thing], batch: set[int]) -> list[int]:
     """Make nodes of the most telling of what was found; return the new ones."""
     new: list[int] = []
     per_type: dict[int, int] = {}
@@ -117,7 +121,7 @@ def _link(found: list[object], batch: set[int]) -> list[int]:
     return new
 
 
-def _add(node: int, value: object, nearer: list[int], new: list[int]) -> None:
+def _add(node: int, value: Thing, nearer: list[int], new: list[int]) -> None:
     if node in _NODES:
         _NEARER[node] += [n for n in nearer if n not in _NEARER[node] and n != node]
         if node in _FARTHER:
@@ -130,16 +134,17 @@ def _add(node: int, value: object, nearer: list[int], new: list[int]) -> None:
         _FRONTIER.append(node)
 
 
-def _node(value: object) -> tuple[int, list[int]]:
+def _node(value: Thing) -> tuple[int, list[int]]:
     """Return address and referents of what `referrers_of` gave."""
     if type(value) is tuple:
-        return value  # type: ignore[return-value]
+        node, referents = value
+        return node, referents
     if inherits(type(value), MODULE):
         return id(value), []
     return id(value), list(map(id, get_referents(value)))
 
 
-def _rank(value: object) -> int:
+def _rank(value: Thing) -> int:
     return _RANKS.get(id(type(value)), 1)
 
 
@@ -183,6 +188,6 @@ def root_of(node: int) -> tuple[str, str] | None:
     return _ROOTS.get(node)
 
 
-def node_value(node: int) -> object:
+def node_value(node: int) -> Thing:
     """Return the object of a node; None for a plain tuple."""
     return _NODES.get(node)
