@@ -24,6 +24,7 @@ _SAMPLE = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _QUOTED_NAME = re.compile(rf"\{{[ \t]*({_STRING})[ \t]*[,}}]")
+_DECLARED = re.compile(r"[ \t]*#[ \t]*TYPE[ \t]+(\S+)[ \t]+counter[ \t]*\r?")
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -49,6 +50,20 @@ def samples(text: str) -> Iterator[Sample]:
         stripped = line.strip(" \t\r")
         if stripped and not stripped.startswith("#"):
             yield _sample(line)
+
+
+def declared_counters(text: str) -> Iterator[str]:
+    """Yield the names under which the counters that `text` declares appear in samples.
+
+    A counter with labels has no sample before it first counts; its declaration is there already.
+    OpenMetrics declares a counter without the `_total` that its samples end in.
+    """
+    for line in text.split("\n"):
+        found = _DECLARED.fullmatch(line)
+        if found is not None:
+            yield found[1]
+            if not found[1].endswith("_total"):
+                yield f"{found[1]}_total"
 
 
 def _sample(line: str) -> Sample:

@@ -18,7 +18,7 @@ import urllib.request
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from leakscope.capture.exposition import NotExposition, samples
+from leakscope.capture.exposition import NotExposition, declared_counters, samples
 from leakscope.errors import LeakscopeError, UsageError
 
 _TIMEOUT_S = 2.0
@@ -160,17 +160,19 @@ class WorkMeter:
 def counter_value(page: str, name: str | None, *, where: str = "the page") -> tuple[str, float]:
     """Return the name and the sum over all labels of the counter `name` in `page`.
 
-    Without a name it is the first whose name ends in `requests_total`. `where` names the page in
+    Without a name it is the first whose name ends in `requests_total`. A counter that is declared
+    and has no sample yet has counted nothing: its value is 0. `where` names the page in
     the messages of `NotPrometheus`, `NoSuchCounter` and `CounterNotFinite`.
     """
     try:
         found = list(samples(page))
     except NotExposition as error:
         raise NotPrometheus(f"{where} does not serve Prometheus text: {error}") from error
-    names = list(dict.fromkeys(sample.name for sample in found))
+    declared = list(declared_counters(page))
+    names = list(dict.fromkeys([*(sample.name for sample in found), *declared]))
     chosen = name if name is not None else _default(names)
     values = [sample.value for sample in found if sample.name == chosen]
-    if chosen is None or not values:
+    if chosen is None or not (values or chosen in declared):
         raise _no_such_counter(name, names, where)
     total = sum(values)
     if not math.isfinite(total):

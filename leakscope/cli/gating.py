@@ -110,7 +110,7 @@ def run_gate(request: Request, *, output: Path | None, json_to: str | None, forc
     result = judge(diagnosis, recording, request.budgets)
     text = render_terminal(diagnosis, width=report_width(), color=colour_wanted())
     deliver(
-        f"{text.rstrip()}\n{render_gate(result, recording.work_unit)}",
+        f"{text.rstrip()}\n{render_gate(result, recording.work_unit, width=report_width())}",
         render_gate_json(diagnosis, result),
         json_to,
         force=force,

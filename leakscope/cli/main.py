@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -62,6 +63,9 @@ def main() -> None:
 
 def run() -> None:
     """Run the command line; never ends with a traceback unless LEAKSCOPE_DEBUG is set."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # Reports draw lines that ASCII does not have.
     try:
         main()
     except BrokenPipeError:

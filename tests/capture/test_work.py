@@ -304,3 +304,16 @@ def test_a_counter_found_by_default_is_held_on_to() -> None:
 def test_the_unit_is_the_last_word_of_the_name(name: str, unit: str) -> None:
     with serving(lambda: (200, f"{name} 1\n".encode())) as url:
         assert WorkMeter(PrometheusCounter(url, name)).read().unit == unit
+
+
+@pytest.mark.parametrize("declared", ["http_requests_total", "http_requests"])
+def test_a_counter_that_is_declared_and_has_not_counted_yet_is_zero(declared: str) -> None:
+    page = f"# HELP {declared} Requests.\n# TYPE {declared} counter\n"
+
+    assert counter_value(page, "http_requests_total") == ("http_requests_total", 0.0)
+    assert counter_value(page, None) == ("http_requests_total", 0.0)
+
+
+def test_a_gauge_that_is_declared_is_no_counter() -> None:
+    with pytest.raises(NoSuchCounter):
+        counter_value("# TYPE http_requests_total gauge\n", "http_requests_total")
