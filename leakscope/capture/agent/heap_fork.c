@@ -1,0 +1,127 @@
+/* Freezing the heap: the only part that the target feels.
+ *
+ * Parent, on the agent's thread, without the GIL on entry and exit. The GIL is taken for the clone
+ * and given back at once. The child has no exit signal: the target never gets a SIGCHLD for it and
+ * its own waits never see it; it is reaped here with __WCLONE. One frozen copy at a time. */
+#define _GNU_SOURCE
+#include "heap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int frozen_child; /* 0 if there is none */
+
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* fork without what libc and the interpreter attach to it, and without an exit signal. */
+static long raw_clone(void) {
+#if defined(__s390__) || defined(__cris__)
+    return syscall(SYS_clone, NULL, 0L, NULL, NULL, 0L);
+#else
+    return syscall(SYS_clone, 0L, NULL, NULL, NULL, 0L);
+#endif
+}
+
+static enum ls_failure clone_with_gil(struct ls_freeze *freeze, struct ls_heap_opened *opened) {
+    enum ls_failure failure = ls_layout_prepare();
+    opened->version = ls_python.version;
+    if (failure == LS_OK)
+        failure = ls_generations_find(freeze->heads);
+    if (failure != LS_OK)
+        return failure;
+    freeze->modules = (ls_object)ls_python.modules();
+    freeze->first_thread = ls_python.first_thread(ls_python.interpreter());
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    long child = raw_clone();
+    if (child == 0)
+        ls_child_main(freeze);
+    opened->error = child < 0 ? errno : 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (child < 0)
+        return LS_FAIL_CLONE;
+    frozen_child = opened->child = (int)child;
+    return LS_OK;
+}
+
+static int bind_gil(void) {
+    if (ls_python.gil_ensure == NULL)
+        *(void **)&ls_python.gil_ensure = ls_symbol("PyGILState_Ensure");
+    if (ls_python.gil_release == NULL)
+        *(void **)&ls_python.gil_release = ls_symbol("PyGILState_Release");
+    return ls_python.gil_ensure != NULL && ls_python.gil_release != NULL;
+}
+
+static enum ls_failure freeze_heap(struct ls_freeze *freeze, struct ls_heap_opened *opened) {
+    if (!bind_gil())
+        return LS_FAIL_SYMBOL;
+    freeze->parent = (int)syscall(SYS_getpid);
+    uint64_t asked = now_ns();
+    int state = ls_python.gil_ensure();
+    uint64_t taken = now_ns();
+    enum ls_failure failure = clone_with_gil(freeze, opened);
+    ls_python.gil_release(state);
+    opened->wait_ns = taken - asked;
+    opened->pause_ns = now_ns() - taken;
+    return failure;
+}
+
+void ls_heap_open(const struct ls_heap_request *request, struct ls_heap_opened *opened,
+                  int *socket) {
+    struct ls_heap_reaped reaped;
+    int ends[2];
+    memset(opened, 0, sizeof *opened);
+    *socket = -1;
+    if (frozen_child != 0)
+        ls_heap_reap(0, &reaped);
+    if (request->depth != LS_DEPTH_CENSUS && request->depth != LS_DEPTH_FULL) {
+        opened->failure = LS_FAIL_REQUEST;
+        return;
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        opened->failure = LS_FAIL_SOCKET;
+        opened->error = errno;
+        return;
+    }
+    int room = 4 << 20;
+    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    struct ls_freeze freeze = {.request = *request, .socket = ends[1]};
+    opened->failure = freeze_heap(&freeze, opened);
+    close(ends[1]);
+    if (opened->failure == LS_OK)
+        *socket = ends[0];
+    else
+        close(ends[0]);
+}
+
+void ls_heap_reap(uint32_t wait_ms, struct ls_heap_reaped *reaped) {
+    memset(reaped, 0, sizeof *reaped);
+    reaped->child = frozen_child;
+    if (frozen_child == 0)
+        return;
+    uint64_t deadline = now_ns() + (uint64_t)wait_ms * 1000000u;
+    int done;
+    while ((done = wait4(frozen_child, &reaped->status, __WCLONE | WNOHANG, NULL)) == 0 &&
+           now_ns() < deadline) {
+        struct timespec pause = {0, 1000000};
+        nanosleep(&pause, NULL);
+    }
+    if (done == 0) {
+        reaped->killed = 1;
+        syscall(SYS_kill, frozen_child, SIGKILL);
+        while (wait4(frozen_child, &reaped->status, __WCLONE, NULL) < 0 && errno == EINTR)
+            ;
+    }
+    frozen_child = 0;
+}

@@ -1,0 +1,83 @@
+"""Targets that freeze their own heap in a test's hands, without being attached to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+from typing import Any
+
+import pytest
+
+from leakscope.capture.heapstream import HeapStream
+from tests.pythons import Interpreter
+from tests.targets import DEADLINE, read_line, spawn
+
+_AGENT = Path(__file__).parents[1] / "leakscope" / "capture" / "agent"
+_FLAGS = ("-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-nostdlib", "-fno-stack-protector")
+_PRELUDE = "import sys; sys.path.insert(0, {here!r}); import freezer, gc, json\n"
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenTarget:
+    """A target whose heap is frozen, or about to be."""
+
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+
+    def stream(self) -> HeapStream:
+        """Take over the stream that the target hands over."""
+        _, descriptors, _, _ = socket.recv_fds(self.connection, 1, 1)
+        return HeapStream(
+            socket.socket(fileno=descriptors[0]), time.monotonic() + DEADLINE, lambda: None
+        )
+
+    def said(self) -> Any:  # noqa: ANN401
+        """Return what the target prints next, a line of JSON."""
+        return json.loads(read_line(self.process))
+
+    def order(self, text: str = "go") -> None:
+        """Answer the target's `freezer.wait_for_order()`."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode() + b"\n")
+
+
+@contextmanager
+def freezing(interpreter: Interpreter, source: str) -> Iterator[FrozenTarget]:
+    """Run `source`, with `freezer`, `gc`, `json` and `sys` imported, in an interpreter."""
+    prelude = _PRELUDE.format(here=str(Path(__file__).parent))
+    with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = str(Path(folder) / "s")
+        listener.bind(path)
+        listener.listen(1)
+        listener.settimeout(DEADLINE)
+        env = {"LEAKSCOPE_TEST_SOCKET": path, "LEAKSCOPE_TEST_LIBRARY": str(heap_library())}
+        with spawn(interpreter.path, prelude + source, env=env, wait_for=None) as process:
+            connection, _ = listener.accept()
+            with connection:
+                yield FrozenTarget(process, connection)
+
+
+@cache
+def heap_library() -> Path:
+    """Build the agent's heap part as a library of its own, once per state of its sources."""
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    sources = sorted(_AGENT.glob("heap*.c"))
+    newest = max(path.stat().st_mtime_ns for path in (*sources, _AGENT / "heap.h"))
+    built = Path(gettempdir()) / f"leakscope-heap-{os.getuid()}-{newest}.so"
+    if not built.exists():
+        fresh = built.with_suffix(f".{os.getpid()}")
+        subprocess.run([compiler, *_FLAGS, "-o", fresh, *sources], check=True)
+        fresh.rename(built)
+    return built
