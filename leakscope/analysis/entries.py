@@ -19,19 +19,13 @@ from leakscope.analysis.retention import (
     named_chain,
     named_steps,
 )
+from leakscope.analysis.typenames import is_code, is_plain
 from leakscope.model.evidence import EntryShare, HolderEvidence
 from leakscope.model.heap import HeapSnapshot
 
 _SAMPLED = 64
 """Entries that are looked into; they are alike."""
 _DEEPEST = 32
-
-_PLAIN = frozenset({"array.array", "collections.defaultdict", "collections.deque"}) | {
-    "collections.OrderedDict",
-    "collections.Counter",
-    "types.SimpleNamespace",
-}
-"""Types that say no more of what they hold than the builtin ones do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +45,10 @@ def entry_domain(heap: DominatedHeap, entries: Rows) -> EntryDomain | None:
     """Return what the entries of an accumulation are, None if there are none.
 
     `entries` are rows of the same heap. Of the type that retains most, a sample is followed down
-    the dominator tree as long as one object accounts for 80 % of what the entry retains. The last
-    object on that way that is not of a plain builtin type is the one that matters; dictionaries
-    of attributes count to their owner. What most of the sample have in common is returned.
+    the dominator tree as long as one object accounts for 80 % of what the entry retains. On that
+    way the first task, coroutine or function is what matters; without one the last object that is
+    more than a building block (so a dictionary of attributes counts to its owner); without one
+    the entry itself. What most of the sample have in common is returned.
     """
     if not len(entries):
         return None
@@ -124,21 +119,12 @@ def _to_what_matters(heap: DominatedHeap, retained: Amounts, entry: int) -> Chai
         if retained[heaviest] < enough:
             break
         path.append(heaviest)
-    own = [i for i in range(len(path)) if not _is_attributes(heap, path[: i + 1])]
-    telling = [i for i in own if not _is_plain(type_name(heap.graph.snapshot, path[i]))]
-    return tuple(path[: (telling or own)[-1] + 1])
-
-
-def _is_attributes(heap: DominatedHeap, path: list[int]) -> bool:
-    """Return whether the end of a path is the dictionary of the attributes of what is above it."""
-    if len(path) < 2:
-        return False
-    owner, kind = (type_name(heap.graph.snapshot, row) for row in path[-2:])
-    return kind in ("dict", "builtins.dict") and not _is_plain(owner)
-
-
-def _is_plain(name: str) -> bool:
-    return "." not in name or name.startswith("builtins.") or name in _PLAIN
+    names = [type_name(heap.graph.snapshot, row) for row in path]
+    code = [i for i, name in enumerate(names) if is_code(name)]
+    # Further objects of a type that was met, or a way without end, are links of a linked list.
+    named = [i for i, name in enumerate(names) if not is_plain(name) and names.index(name) == i]
+    ends = code[:1] or named[-1:] if len(path) < _DEEPEST else named[:1]
+    return tuple(path[: max(ends, default=0) + 1])
 
 
 def _shares(heap: DominatedHeap, sample: Rows) -> tuple[EntryShare, ...]:

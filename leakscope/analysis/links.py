@@ -8,6 +8,7 @@ from leakscope.analysis.dominators import DominatedHeap
 from leakscope.analysis.growth_map import GrowthMap
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Rows
+from leakscope.analysis.typenames import is_plain
 
 EXPLAINS = 0.8
 """The part of a whole from which on one object explains it."""
@@ -33,7 +34,7 @@ def descend(grown: GrowthMap, point: int, entries: Rows) -> tuple[int, Rows]:
         if sizes[heaviest] < EXPLAINS * sizes[hanging].sum():
             return (at, hanging) if len(hanging) > len(entries) else (point, entries)
         name = type_name(grown.later.graph.snapshot, heaviest)
-        if "." in name and name in domains:
+        if not is_plain(name) and name in domains:
             return point, entries
         domains.add(name)
         below = grown.later.children.of(heaviest)

@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 
 from leakscope.analysis import kernels
-from leakscope.analysis.heapgraph import HeapGraph, rows_of_type, type_name
+from leakscope.analysis.heapgraph import HeapGraph, type_name
 from leakscope.analysis.kernels import SUPER_ROOT, Mask, Rows
+from leakscope.analysis.typenames import bare
 from leakscope.model.evidence import Step
 from leakscope.model.heap import HeapSnapshot
 
@@ -54,7 +55,7 @@ def retention_paths(
     to its object, however long the way; where none does, it starts at any root. No chain leads
     through an object to `avoid`. Among equally short chains the one through lower rows wins.
     """
-    classes = [rows_of_type(heap.snapshot, "module")] if named is None else named
+    classes = [module_rows(heap.snapshot)] if named is None else named
     starts = [rows[heap.live[rows]] for rows in classes]
     blocked = _mask(heap, avoid)
     return RetentionPaths(
@@ -75,6 +76,12 @@ def shortest_chain(
     """
     around = [other for other in avoid if other != row]
     return retention_paths(heap, named=named, avoid=around).to(row) or None
+
+
+def module_rows(snapshot: HeapSnapshot) -> Rows:
+    """Return the modules, ascending."""
+    modules = [i for i, name in enumerate(snapshot.type_names) if bare(name) == "module"]
+    return np.flatnonzero(np.isin(snapshot.type, np.array(modules, np.int32))).astype(np.int32)
 
 
 def holders(heap: HeapGraph, row: int) -> Rows:
@@ -101,7 +108,7 @@ def named_chain(snapshot: HeapSnapshot, chain: Chain, name_edge: NameEdge) -> tu
     root = int(snapshot.address[chain[0]])
     first = Step(name_edge(0, root), type_name(snapshot, chain[0]))
     steps = named_steps(snapshot, chain, name_edge)
-    if steps and first.edge.startswith("module ") and first.type == "dict":
+    if steps and first.edge.startswith("module ") and bare(first.type) == "dict":
         steps = (_as_attribute(steps[0]), *steps[1:])
     return (first, *steps)
 

@@ -327,14 +327,37 @@ def test_plain_data_counts_to_the_object_that_holds_it() -> None:
     assert domain.type == "shop.Session"
 
 
-def test_entries_of_plain_data_are_what_they_are() -> None:
+def test_entries_of_plain_data_are_what_hangs_on_the_container() -> None:
     lines = [f"PENDING -> t{i}:tuple=56 -> raw{i}:bytes=5000" for i in range(10)]
     heap, found = only(heap_of(*SERVICE), heap_of(*SERVICE, *lines))
 
     domain = entry_domain(heap, found.entries)
 
     assert domain is not None
-    assert domain.type == "bytes"
+    assert domain.type == "tuple"
+
+
+def test_a_suspended_task_matters_more_than_what_its_locals_hold() -> None:
+    lines = [
+        f"PENDING -> f{i}:web.Future=50 -> t{i}:_asyncio.Task=50 -> q{i}:web.Request=5000"
+        for i in range(10)
+    ]
+    heap, found = only(heap_of(*SERVICE), later := heap_of(*SERVICE, *lines))
+
+    domain = entry_domain(heap, found.entries)
+
+    assert domain is not None
+    assert later.names(domain.path) == ["f0", "t0"]
+
+
+def test_an_entry_that_is_a_linked_list_is_its_first_link() -> None:
+    chain = " -> ".join(f"l{i}:shop.Link=100" for i in range(60))
+    heap, found = only(heap_of(*SERVICE), later := heap_of(*SERVICE, f"PENDING -> {chain}"))
+
+    domain = entry_domain(heap, found.entries)
+
+    assert domain is not None
+    assert later.names(domain.path) == ["l0"]
 
 
 def test_what_most_entries_are_decides() -> None:

@@ -46,6 +46,12 @@ def test_a_chain_starts_at_a_module_even_where_an_unnamed_root_is_nearer() -> No
     assert chain_to(heap, "goal") == ["shop", "names", "PENDING", "goal"]
 
 
+def test_modules_are_known_by_either_of_their_names() -> None:
+    heap = heap_of("root:dict -> shop:builtins.module -> goal", "root2 -> goal")
+
+    assert chain_to(heap, "goal") == ["shop", "goal"]
+
+
 def test_a_module_that_is_garbage_starts_no_chain() -> None:
     heap = heap_of("lost:module -> names -> lost", "names -> goal", "root -> a -> goal")
 
