@@ -14,6 +14,9 @@ MOST_TOLD = 50
 
 _FEWEST_GAINED = 10.0
 _NOTICED = 0.03
+_MUCH = 100.0
+"""What a key must have gained to be told of when it goes up and down all the time anyway."""
+_RESTLESS = frozenset({Label.NOISE, Label.SAWTOOTH})
 _UNTOLD = frozenset({Label.LINEAR, Label.FLAT, Label.TOO_SHORT, Label.SHRINKING})
 
 
@@ -44,7 +47,8 @@ def not_leaks(
 def _noticed(item: Judged) -> bool:
     if item.trend.label in _UNTOLD:
         return False
-    return _gained(item) >= max(_FEWEST_GAINED, _NOTICED * item.trend.last)
+    fewest = _MUCH if item.trend.label in _RESTLESS else _FEWEST_GAINED
+    return _gained(item) >= max(fewest, _NOTICED * item.trend.last)
 
 
 def _gained(item: Judged) -> float:
