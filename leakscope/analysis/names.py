@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from leakscope.model.evidence import Step
 
-_IDENTITY = re.compile(r"\[[^\]]*\]|<[^<>]* len \d+>|0x[0-9a-fA-F]+|(?<=-)\d+|\d+(?=\b)")
+_IDENTITY = re.compile(r"\[[^\]]*\]|\b0x[0-9a-fA-F]+\b|\b\d+\b")
 _STANDARD = frozenset(sys.stdlib_module_names) - {"__main__"}
 _WEAK = frozenset({"weakref", "ReferenceType", "KeyedRef", "WeakMethod", "ProxyType"})
 
