@@ -32,7 +32,7 @@ def render_why_json(type_name: str, evidence: Evidence) -> str:
         {
             "schema": SCHEMA,
             "type": type_name,
-            "objects": [
+            "chains": [
                 {"type": each.type, "objects": each.objects, "chain": chain(each.chain)}
                 for each in evidence.types
             ],

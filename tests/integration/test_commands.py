@@ -34,7 +34,7 @@ def test_snapshots_are_compared_and_explained(tmp_path: Path) -> None:
 
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     changes = {change["type"]: change for change in json.loads(diff.stdout)["changes"]}
-    assert changes["__main__.Session"]["objects"] > 0
+    assert changes["__main__.Session"]["objects"]["gained"] > 0
     assert [step["edge"] for step in why.report["chains"][0]["chain"]][:2] == [
         "module __main__",
         ".SESSIONS",
@@ -127,7 +127,7 @@ def test_an_idle_process_is_clean() -> None:
 
 
 def test_no_work_landing_is_not_a_pass() -> None:
-    with service(SESSIONS, "--rate", "0") as program:
+    with service(SESSIONS, "--rate", "0.001") as program:
         run = report_of("watch", str(program.pid), "--for", "5s", "--work", counter(program))
 
     assert run.code == 3, run.report or run.stderr
