@@ -54,8 +54,8 @@ def test_the_document_has_chains_and_shares() -> None:
     document = json.loads(render_why_json(RECORD.type, EVIDENCE))
 
     assert document["schema"] == "leakscope.why/1"
-    assert document["objects"][0]["objects"] == 97_412
-    assert document["objects"][0]["chain"][0] == {"edge": "module shop.audit", "type": "module"}
+    assert document["chains"][0]["objects"] == 97_412
+    assert document["chains"][0]["chain"][0] == {"edge": "module shop.audit", "type": "module"}
     (holder,) = document["holders"]
     assert [step["edge"] for step in holder["entry"]] == ["['9f3c…']", ".order"]
     assert holder["shares"][0] == {"type": "builtins.dict", "objects": 2.0, "bytes": 464.0}
