@@ -168,6 +168,21 @@ def test_what_two_containers_hold_goes_to_one_and_the_other_is_named() -> None:
     assert found.entries == {f"q{i}" for i in range(20)}
 
 
+def test_what_two_new_containers_hold_goes_to_one_of_them() -> None:
+    later = heap_of(
+        *SERVICE,
+        "sessions -> log:list",
+        "state -> newest:dict",
+        *requests("log", 20),
+        *(f"newest -> q{i}" for i in range(20)),
+    )
+
+    (found, *_) = piled(heap_of(*SERVICE), later)
+
+    assert (found.point, found.holder, found.also) == ("log", "sessions", ["newest"])
+    assert found.entries == {f"q{i}" for i in range(20)}
+
+
 def test_a_cache_with_an_index_that_turns_over_is_no_accumulation() -> None:
     def held(first: int) -> DrawnHeap:
         both = (f"INDEX -> q{i}" for i in range(first, first + 20))
@@ -348,6 +363,17 @@ def test_a_suspended_task_matters_more_than_what_its_locals_hold() -> None:
 
     assert domain is not None
     assert later.names(domain.path) == ["f0", "t0"]
+
+
+def test_a_linked_list_of_plain_tuples_is_its_first_link() -> None:
+    chain = " -> ".join(f"l{i}:tuple=56" for i in range(500))
+    heap, found = only(heap_of(*SERVICE), later := heap_of(*SERVICE, f"PENDING -> {chain}"))
+
+    domain = entry_domain(heap, found.entries)
+
+    assert later.names([found.point or 0]) == ["PENDING"]
+    assert domain is not None
+    assert later.names(domain.path) == ["l0"]
 
 
 def test_an_entry_that_is_a_linked_list_is_its_first_link() -> None:

@@ -280,6 +280,18 @@ def test_arrays_of_the_wrong_length_are_refused() -> None:
         kernels.carried(graph, graph, rows(0), rows(0))
     with pytest.raises(kernels.MalformedGraph):
         kernels.subtree_sums(rows(-1, 0), rows(0, 1), np.ones(1, np.int64))
+    with pytest.raises(kernels.MalformedGraph):
+        kernels.claims(rows(-1, 0), rows(0, 1), np.ones(1, np.int64), 1)
+
+
+def test_a_tree_that_leads_nowhere_is_refused() -> None:
+    ones = np.ones(2, np.int64)
+    for immediate, order in ((rows(-3, 0), rows(0, 1)), (rows(-1, 2), rows(0, 1))):
+        with pytest.raises(kernels.MalformedGraph):
+            kernels.subtree_sums(immediate, order, ones)
+    for order in (rows(0, 2), rows(0, -1), rows(0, 1, 1)):
+        with pytest.raises(kernels.MalformedGraph):
+            kernels.claims(rows(-1, 0), order, ones, 1)
 
 
 @given(
