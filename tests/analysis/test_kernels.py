@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from tests.analysis.graphs import (
     csr_of,
     dominators_by_definition,
     edges_of,
+    networkx,
     reached_from,
     rows,
     with_super_root,
@@ -82,7 +82,9 @@ def test_the_way_back_from_a_node_is_as_short_as_networkx_finds(
     graph, roots = rooted
     found = kernels.traverse(graph, [rows(*roots)])
 
-    expected = nx.single_source_shortest_path_length(with_super_root(graph, roots), SUPER_ROOT)
+    expected = networkx().single_source_shortest_path_length(
+        with_super_root(graph, roots), SUPER_ROOT
+    )
     for node in range(graph.nodes):
         way = [node]
         while found.parents[way[-1]] >= 0:
@@ -116,7 +118,7 @@ def test_dominators_of_random_graphs_are_those_networkx_finds(seed: int) -> None
     graph = random_graph(seed, nodes=300, edges=300 + 40 * seed)
     roots = np.random.default_rng(seed).integers(0, 300, 1 + seed % 5).tolist()
 
-    expected = nx.immediate_dominators(with_super_root(graph, roots), SUPER_ROOT)
+    expected = networkx().immediate_dominators(with_super_root(graph, roots), SUPER_ROOT)
     found = dominators(graph, *roots)
 
     assert {n: d for n, d in enumerate(found) if d != UNREACHED} == {
