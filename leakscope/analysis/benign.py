@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from leakscope.analysis.growth import Growth, Judged
-from leakscope.analysis.names import is_plain, path_of
+from leakscope.analysis.names import is_named, is_plain, path_of
 from leakscope.model.evidence import HolderEvidence
 from leakscope.model.finding import NotLeak
 from leakscope.model.trend import KeyKind, Label
@@ -25,21 +25,22 @@ def not_leaks(
 ) -> tuple[NotLeak, ...]:
     """Return the keys that grew noticeably and were rejected, by key, at most `MOST_TOLD`.
 
-    Types in `explained` belong to a finding and are left out. Containers are told by their path;
-    those without one, and the language's own types, only where nothing better known has their
+    Types in `explained` belong to a finding and are left out. Containers are told by their path,
+    those without one never; the language's own types only where nothing better known has their
     label: a cache of records that filled is told as the cache and the record, not as ten dicts.
     """
-    paths = {f"{h.address:#x}": path_of(h.chain) for h in holders if h.chain}
-    grown = [item for item in (*growth.containers, *growth.types) if _noticed(item)]
+    paths = {f"{h.address:#x}": path_of(h.chain) for h in holders if is_named(h.chain)}
+    named = [item for item in growth.containers if item.trend.key in paths]
+    grown = [item for item in (*named, *growth.types) if _noticed(item)]
     grown = [item for item in grown if item.trend.key not in explained]
-    telling = [item for item in grown if _tells(item, paths)]
+    telling = [item for item in grown if _tells(item)]
     told = {item.trend.label for item in telling}
     others = [item for item in grown if item not in telling and item.trend.label not in told]
     most = sorted([*telling, *others], key=lambda i: (-_gained(i), i.trend.key))[:MOST_TOLD]
     listed = {
         name: NotLeak(name, item.trend.label.value, item.trend.reason)
         for item in reversed(most)
-        for name in [_name(item, paths)]
+        for name in [paths.get(item.trend.key, item.trend.key)]
     }
     return tuple(listed[name] for name in sorted(listed))
 
@@ -55,13 +56,5 @@ def _gained(item: Judged) -> float:
     return item.trend.last - item.trend.first
 
 
-def _tells(item: Judged, paths: dict[str, str]) -> bool:
-    if item.trend.kind is KeyKind.CONTAINER:
-        return item.trend.key in paths
-    return not is_plain(item.trend.key)
-
-
-def _name(item: Judged, paths: dict[str, str]) -> str:
-    if item.trend.kind is KeyKind.TYPE:
-        return item.trend.key
-    return paths.get(item.trend.key) or f"{item.followed.type} at {item.trend.key}"
+def _tells(item: Judged) -> bool:
+    return item.trend.kind is KeyKind.CONTAINER or not is_plain(item.trend.key)

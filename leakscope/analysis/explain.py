@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakscope.analysis.names import is_plain, is_weak_reference, short_type
+from leakscope.analysis.names import is_plain, is_weak_reference, path_of, short_type
 from leakscope.model.evidence import Site, Step
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
@@ -74,8 +74,8 @@ def _entries(path: str, holder_type: str, entry: Sequence[Step], leading: str) -
         )
     if not is_plain(leading):
         return (
-            f"{added}; each keeps a {short_type(leading)} alive. Remove entries when they are done "
-            "with, or bound the container."
+            f"{added}; each keeps {_article(short_type(leading))} alive. Remove entries when they "
+            "are done with, or bound the container."
         )
     return f"{added}. Remove them when they are done with, or bound its size or their age."
 
@@ -99,12 +99,10 @@ def _callbacks(path: str, entry: Sequence[Step], leading: str, site: Site | None
 
 
 def _with(leading: str) -> str:
-    return "" if is_plain(leading) else f", and with it a {short_type(leading)}"
+    return "" if is_plain(leading) else f", and with it {_article(short_type(leading))}"
 
 
 def _cache_name(chain: Sequence[Step], path: str) -> str:
-    from leakscope.analysis.names import path_of
-
     for index, step in enumerate(chain):
         if short_type(step.type) == "_lru_cache_wrapper":
             return path_of(chain[: index + 1])

@@ -11,8 +11,16 @@ from leakscope.analysis.fingerprint import fingerprint
 from leakscope.analysis.follow import mean_size
 from leakscope.analysis.growth import Growth as Grown
 from leakscope.analysis.growth import Judged
-from leakscope.analysis.holdings import Holding, Leak, added, leaks_among, same_rate
-from leakscope.analysis.names import anonymous, is_plain, is_standard
+from leakscope.analysis.holdings import (
+    Holding,
+    Leak,
+    added,
+    is_near,
+    leaks_among,
+    same_rate,
+)
+from leakscope.analysis.leading import leading_way
+from leakscope.analysis.names import HELD_BY, anonymous, is_plain, is_standard
 from leakscope.model.evidence import HolderEvidence, Step, TypeEvidence
 from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
 from leakscope.model.recording import Recording
@@ -34,6 +42,13 @@ class Source:
         """Return whether a key takes part: confirmed ones, or serious ones for suspicions."""
         return item.grows if self.status is Status.CONFIRMED else item.grows or item.serious
 
+    def size(self, holding: Holding, type_name: str) -> float:
+        """Return the flat bytes of one object of a type, as a part of the entries if known."""
+        share = holding.share(type_name)
+        if share is not None and share.objects > 0:
+            return share.bytes / share.objects
+        return mean_size(self.recording.censuses[-1], type_name)
+
 
 def findings_of(source: Source) -> tuple[Finding, ...]:
     """Return the findings, most bytes per unit of work first, then objects, then fingerprint."""
@@ -46,7 +61,7 @@ def findings_of(source: Source) -> tuple[Finding, ...]:
     leaks = leaks_among(named, rates)
     chains = {item.type: item for item in evidence.types}
     rest = attribute(leaks, growing, chains)
-    found = [_from_leak(source, leak) for leak in leaks]
+    found = [_from_leak(source, leak, chains) for leak in leaks]
     found += [_from_types(source, group, chains) for group in _grouped(source, rest, chains)]
     found += _from_unnamed(source, unnamed, found)
     return _numbered(found)
@@ -81,28 +96,31 @@ def _with_evidence(
     return named, unnamed
 
 
-def _from_leak(source: Source, leak: Leak) -> Finding:
+def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -> Finding:
     main, evidence = leak.main, leak.main.evidence
-    leading = main.leading
-    share = main.share(leading)
-    per_entry = share.objects if share is not None and share.objects > 0 else 1.0
-    slope = leak.slope
-    size = leak.bytes_per_work / slope.estimate if slope.estimate > 0 else 0.0
-    rates = {**_uncounted(source, leak), **leak.types}
-    rates.setdefault(leading, slope.estimate * per_entry)
-    kept = sum(holding.bytes_per_entry * holding.judged.trend.last for holding in (main, *leak.kin))
+    sizes = {name: rate * source.size(main, name) for name, rate in leak.types.items()}
+    entry = leading_way(evidence.chain, evidence.entry, chains, sizes)
+    leading = entry[-1].type if entry else main.leading
+    objects = _objects(source, leak, leading)
+    per_work = leak.bytes_per_work + _unseen_bytes(leak, sizes)
+    size = per_work / leak.slope.estimate if leak.slope.estimate > 0 else 0.0
+    kept = sum(holding.judged.trend.last for holding in (main, *leak.kin)) * size
     path = main.path or _unnamed(evidence.type)
-    start = evidence.chain or (Step("held by", evidence.type),)
+    start = evidence.chain or (Step(HELD_BY, evidence.type),)
     return Finding(
         id="",
-        fingerprint=fingerprint(evidence.chain, evidence.entry, leading, evidence.type),
+        fingerprint=fingerprint(evidence.chain, entry, leading, evidence.type),
         status=source.status,
         type=leading,
-        types=_type_rates(source, leading, rates),
+        types=_type_rates(
+            source,
+            leading,
+            {**_uncounted(source, leak), **leak.types, leading: objects.estimate},
+        ),
         growth=Growth(
             unit=source.recording.work_unit,
-            objects=_scaled(slope, per_entry),
-            bytes=_scaled(slope, size) if size > 0 else None,
+            objects=objects,
+            bytes=_scaled(leak.slope, size) if size > 0 else None,
         ),
         holder=Holder(
             path=path,
@@ -110,14 +128,41 @@ def _from_leak(source: Source, leak: Leak) -> Finding:
             first_length=int(main.judged.trend.first),
             last_length=int(main.judged.trend.last),
         ),
-        chain=(*start, *evidence.entry),
+        chain=(*start, *entry),
         allocated_at=(),
         retained_bytes=round(kept) if size > 0 else None,
-        why=explain_holder(
-            path, evidence.type, evidence.chain, evidence.entry, leading, evidence.site
-        ),
+        why=explain_holder(path, evidence.type, evidence.chain, entry, leading, evidence.site),
         series=tuple(main.judged.followed.values.tolist()),
     )
+
+
+def _objects(source: Source, leak: Leak, leading: str) -> Interval:
+    """Return how fast leading objects accumulate.
+
+    By the holder's length, which hardly has any noise, times the objects per entry; by the count
+    of the type itself where the few entries that were looked at do not agree with it.
+    """
+    share = leak.main.share(leading)
+    claimed = _scaled(leak.slope, share.objects if share is not None and share.objects else 1.0)
+    counted = next((i.trend.slope for i in source.growth.types if i.trend.key == leading), None)
+    if counted is None or leading not in leak.types or same_rate(claimed, counted):
+        return claimed
+    alone = is_near(leak.types[leading], counted.estimate)
+    return counted if alone else _scaled(counted, leak.types[leading] / counted.estimate)
+
+
+def _unseen_bytes(leak: Leak, sizes: Mapping[str, float]) -> float:
+    """Return the bytes per unit of work by which types grow beyond what sampled entries showed."""
+    seen = {
+        name: sum(
+            holding.slope.estimate * share.bytes
+            for holding in leak.holdings
+            for share in [holding.share(name)]
+            if share is not None
+        )
+        for name in sizes
+    }
+    return sum(max(0.0, size - seen[name]) for name, size in sizes.items())
 
 
 def _uncounted(source: Source, leak: Leak) -> dict[str, float]:

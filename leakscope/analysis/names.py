@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from leakscope.model.evidence import Step
 
+HELD_BY = "held by"
+"""The edge to the first object of a chain whose root was not found."""
+
 _IDENTITY = re.compile(r"\[[^\]]*\]|\b0x[0-9a-fA-F]+\b|\b\d+\b")
 _STANDARD = frozenset(sys.stdlib_module_names) - {"__main__"}
 _WEAK = frozenset({"weakref", "ReferenceType", "KeyedRef", "WeakMethod", "ProxyType"})
@@ -21,10 +24,19 @@ def path_of(chain: Sequence[Step]) -> str:
     """
     path = ""
     for index, step in enumerate(chain):
-        edge = step.edge.removeprefix("module ") if index == 0 else step.edge
+        edge = step.edge if index else _root(step)
         glued = not path or edge.startswith((".", "["))
         path += edge if glued else f" -> {edge}"
     return path
+
+
+def is_named(chain: Sequence[Step]) -> bool:
+    """Return whether a chain begins at something that has a name of its own."""
+    return bool(chain) and chain[0].edge != HELD_BY
+
+
+def _root(step: Step) -> str:
+    return short_type(step.type) if step.edge == HELD_BY else step.edge.removeprefix("module ")
 
 
 def anonymous(edge: str) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.suspects import MOST_SUSPECTS, suspects
-from leakscope.model.evidence import HolderEvidence, Site, SiteGrowth, Suspects
+from leakscope.model.evidence import HolderEvidence, Site, SiteGrowth, Suspects, TypeEvidence
 from leakscope.model.finding import Diagnosis, Finding, Status, Verdict
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.target import MemoryLimit
@@ -56,7 +56,7 @@ def filling(capacity: float, share: float) -> list[float]:
 def leaky(
     types: Mapping[str, Series],
     lengths: Mapping[str, Series] | None = None,
-    *about: HolderEvidence,
+    *about: HolderEvidence | TypeEvidence,
     **more: object,
 ) -> Recording:
     evidence = evidence_of(*about)
@@ -281,6 +281,37 @@ def test_a_dict_of_texts_leaks_although_no_type_seems_to_grow() -> None:
     assert finding.holder.path == "shop.BODIES"
     assert finding.growth.bytes is not None
     assert finding.growth.bytes.estimate == pytest.approx(4080, rel=0.01)
+
+
+def test_what_accumulates_is_where_the_chains_of_all_that_grows_part() -> None:
+    # The few entries that were looked at were told to keep records; each keeps a whole request.
+    chain = "module shop.audit : module -> .PENDING : list -> [7] : shop.audit.Record"
+    request = f"{chain} -> .request : web.Request"
+    parts = {"web.Headers": 2.0, "web.Url": 1.0, "web.Body": 1.0}
+    recording = leaky(
+        {n: growing(r, level=5, noise=2) for n, r in parts.items()}
+        | {n: growing(1, level=5, noise=2) for n in ("shop.audit.Record", "web.Request")},
+        {"shop.audit.PENDING": growing(1)},
+        holder(
+            "shop.audit.PENDING",
+            entry="[*] : shop.audit.Record",
+            shares={"shop.audit.Record": (1, 56), "web.Request": (0.5, 30)},
+        ),
+        held_type("shop.audit.Record", chain=chain),
+        held_type("web.Request", chain=request),
+        *[held_type(name, chain=f"{request} -> .{name} : {name}") for name in parts],
+    )
+    finding = only_finding(recording)
+    assert finding.type == "web.Request"
+    assert finding.growth.objects.estimate == pytest.approx(1.0, abs=0.02)
+    assert [step.edge for step in finding.chain] == [
+        "module shop.audit",
+        ".PENDING",
+        "[*]",
+        ".request",
+    ]
+    assert finding.growth.bytes is not None
+    assert finding.growth.bytes.estimate == pytest.approx(56 + 60 + 4 * 64, rel=0.03)
 
 
 def test_an_unbounded_function_cache_is_told_as_one() -> None:
