@@ -23,11 +23,11 @@ def explain_holder(
     site: Site | None,
 ) -> str:
     """Return what a holder does wrong and how to put it right, in a sentence or two."""
-    types = [short_type(step.type) for step in (*chain, *entry)]
     inside = [short_type(step.type) for step in entry] or [short_type(leading)]
-    if "_lru_cache_wrapper" in types:
+    cache = _function_cache(chain)
+    if cache:
         return (
-            f"{_cache_name(chain, path)} is a functools cache without an effective bound: each new "
+            f"{cache} is a functools cache without an effective bound: each new "
             f"combination of arguments stays for good{_with(leading)}. Give it a maxsize, or cache "
             "a function whose arguments are few and small (a method's cache keeps every self)."
         )
@@ -102,11 +102,12 @@ def _with(leading: str) -> str:
     return "" if is_plain(leading) else f", and with it {_article(short_type(leading))}"
 
 
-def _cache_name(chain: Sequence[Step], path: str) -> str:
-    for index, step in enumerate(chain):
-        if short_type(step.type) == "_lru_cache_wrapper":
+def _function_cache(chain: Sequence[Step]) -> str:
+    """Return the name of the function cache that a chain ends in, empty if it does not."""
+    for index in range(max(0, len(chain) - 2), len(chain)):
+        if short_type(chain[index].type) == "_lru_cache_wrapper":
             return path_of(chain[: index + 1])
-    return path
+    return ""
 
 
 def _place(site: Site) -> str:

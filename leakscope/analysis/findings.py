@@ -101,7 +101,7 @@ def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -
     sizes = {name: rate * source.size(main, name) for name, rate in leak.types.items()}
     entry = leading_way(evidence.chain, evidence.entry, chains, sizes)
     leading = entry[-1].type if entry else main.leading
-    objects = _objects(source, leak, leading)
+    objects = _objects(leak, leading)
     per_work = leak.bytes_per_work + _unseen_bytes(leak, sizes)
     size = per_work / leak.slope.estimate if leak.slope.estimate > 0 else 0.0
     kept = sum(holding.judged.trend.last for holding in (main, *leak.kin)) * size
@@ -136,19 +136,22 @@ def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -
     )
 
 
-def _objects(source: Source, leak: Leak, leading: str) -> Interval:
-    """Return how fast leading objects accumulate.
+def _objects(leak: Leak, leading: str) -> Interval:
+    """Return how fast leading objects accumulate: entries, times leading objects per entry.
 
-    By the holder's length, which hardly has any noise, times the objects per entry; by the count
-    of the type itself where the few entries that were looked at do not agree with it.
+    How many there are in an entry is told by the count of the type itself, as far as this leak
+    makes it grow, else by the entries that were looked at. What is nearly a whole number is one:
+    entries are alike, but some were looked at while they were still in use.
     """
+    slope = leak.slope
+    if slope.estimate <= 0:
+        return slope
     share = leak.main.share(leading)
-    claimed = _scaled(leak.slope, share.objects if share is not None and share.objects else 1.0)
-    counted = next((i.trend.slope for i in source.growth.types if i.trend.key == leading), None)
-    if counted is None or leading not in leak.types or same_rate(claimed, counted):
-        return claimed
-    alone = is_near(leak.types[leading], counted.estimate)
-    return counted if alone else _scaled(counted, leak.types[leading] / counted.estimate)
+    per_entry = share.objects if share is not None and share.objects > 0 else 1.0
+    if leading in leak.types:
+        per_entry = leak.types[leading] / slope.estimate
+    whole = round(per_entry)
+    return _scaled(slope, whole if whole and is_near(per_entry, whole) else per_entry)
 
 
 def _unseen_bytes(leak: Leak, sizes: Mapping[str, float]) -> float:
