@@ -6,6 +6,7 @@
  * socket. The interpreter does not know the thread except while a request is served.
  */
 #define _GNU_SOURCE
+#include "heap_service.h"
 #include "interpreter.h"
 #include "protocol.h"
 #include "wire.h"
@@ -14,12 +15,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { STACK_SIZE = 2 << 20 };
+enum { STACK_SIZE = 2 << 20, MOST_REFERENCES = 64 };
 
 /* What C libraries offer under different names, or not at all. */
 extern int __cxa_thread_atexit_impl(void (*function)(void *), void *argument, void *dso)
@@ -93,6 +94,8 @@ static const struct service {
     void (*serve)(const struct message *request, struct message *reply);
 } services[] = {
     {OP_EXEC, serve_exec},
+    {OP_HEAP_FREEZE, heap_serve_freeze},
+    {OP_HEAP_REAP, heap_serve_reap},
 };
 
 static void dispatch(const struct message *request, struct message *reply) {
@@ -132,15 +135,21 @@ static bool serve(struct message *bye) {
 /* ---- going */
 
 /* Have the C library unload this object when it ends the thread, when none of our code is left to
- * run. Without `__cxa_thread_atexit_impl` (musl, which never unloads) it stays, dormant. */
+ * run. Without `__cxa_thread_atexit_impl` (musl, which never unloads) it stays, dormant.
+ *
+ * Whoever loaded us did so once or twice (CPython 3.15) and has forgotten the handle. A destructor
+ * that names us as its owner keeps us mapped while those references are given up, all of them;
+ * then one is taken again, for the destructor that runs last. */
 static void unload_at_thread_exit(void) {
-    void *handle = dlopen(object_path, RTLD_NOW | RTLD_NOLOAD);
-    if (!handle)
-        return;
-    dlclose(handle); /* what is left is the reference of whoever loaded us */
     void (*unload)(void) = (void (*)(void))dlclose;
-    if (__cxa_thread_atexit_impl) /* the last argument says whose code runs then: not ours */
-        __cxa_thread_atexit_impl((void (*)(void *))unload, handle, (void *)unload);
+    void *handle = dlopen(object_path, RTLD_NOW | RTLD_NOLOAD);
+    if (!handle || !__cxa_thread_atexit_impl)
+        return;
+    __cxa_thread_atexit_impl((void (*)(void *))unload, handle, (void *)unload);
+    __cxa_thread_atexit_impl(free, NULL, &__dso_handle);
+    for (int references = 0; references < MOST_REFERENCES && dlclose(handle) == 0; references++)
+        ;
+    dlopen(object_path, RTLD_NOW | RTLD_NOLOAD);
 }
 
 static void *agent_main(void *unused) {
@@ -155,6 +164,7 @@ static void *agent_main(void *unused) {
     }
     if (!asked_to_go)
         wire_shut_down();
+    heap_forget();
     name_thread("leaving", strlen("leaving"));
     bool forgotten = interpreter_forget(&bye);
     if (asked_to_go)
