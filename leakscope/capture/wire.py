@@ -6,6 +6,7 @@ from there is data of a stranger: sizes and counts are checked before they are u
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
@@ -23,6 +24,7 @@ ERROR_LIMIT = 128 << 10
 _MAGIC = b"leakscop"
 _HEADER = struct.Struct("=IHHIIQQ")
 _HELLO = struct.Struct("=8sIIiI48s")
+_DESCRIPTOR = struct.Struct("=i")
 _LOOK_EVERY_S = 0.25
 _DYING_S = 0.3
 _CHUNK = 1 << 16
@@ -34,6 +36,8 @@ class Opcode(IntEnum):
     HELLO = 1
     EXEC = 2
     BYE = 3
+    HEAP_FREEZE = 4
+    HEAP_REAP = 5
 
 
 class Status(IntEnum):
@@ -88,6 +92,8 @@ class Reply:
     """For the interpreter's lock."""
     held_ns: int
     """Holding it."""
+    descriptor: int | None = None
+    """A file descriptor that came with the answer, now the caller's to close."""
 
 
 class AgentConnection:
@@ -102,6 +108,7 @@ class AgentConnection:
         self._socket = connected
         self._still_there = still_there
         self._sequence = 0
+        self._descriptor: int | None = None
 
     def hello(self, timeout: float) -> Hello:
         """Return what the agent says first.
@@ -140,10 +147,13 @@ class AgentConnection:
             if length > REPLY_LIMIT + ERROR_LIMIT:
                 raise ProtocolError(f"the agent announces {length} bytes")
             answer = self._receive(length, deadline)
+            descriptor, self._descriptor = self._descriptor, None
+            if descriptor is not None and (sequence != self._sequence or answered != opcode):
+                os.close(descriptor)
             if sequence == self._sequence:
                 if answered != opcode or status not in set(Status):
                     raise ProtocolError("the agent answers what was not asked")
-                return Reply(Status(status), answer, waited_ns, held_ns)
+                return Reply(Status(status), answer, waited_ns, held_ns, descriptor)
             if sequence > self._sequence:
                 raise ProtocolError("the agent answers what was not asked")
 
@@ -156,7 +166,7 @@ class AgentConnection:
         while len(received) < size:
             self._wait_until_ready(deadline, for_reading=True)
             try:
-                part = self._socket.recv(min(_CHUNK, size - len(received)))
+                part = self._receive_part(min(_CHUNK, size - len(received)))
             except BlockingIOError:
                 continue
             except OSError:
@@ -165,6 +175,19 @@ class AgentConnection:
                 raise self._lost()
             received += part
         return bytes(received)
+
+    def _receive_part(self, size: int) -> bytes:
+        """Receive what is there, and keep the descriptor that may come with it."""
+        part, ancillary, _, _ = self._socket.recvmsg(
+            size, socket.CMSG_SPACE(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC
+        )
+        for level, kind, content in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                for (descriptor,) in _DESCRIPTOR.iter_unpack(content):
+                    if self._descriptor is not None:
+                        os.close(self._descriptor)
+                    self._descriptor = descriptor
+        return part
 
     def _send(self, message: bytes, deadline: float) -> None:
         rest = memoryview(message)

@@ -118,6 +118,7 @@ static bool send_all(const void *buffer, size_t size) {
 
 bool wire_receive(struct message *request) {
     request->body = NULL;
+    request->descriptor = 0;
     return receive_all(&request->header, sizeof request->header, FOR_EVER) &&
            request->header.length <= REQUEST_LIMIT &&
            message_allocate(request, request->header.length) &&
@@ -125,8 +126,34 @@ bool wire_receive(struct message *request) {
             (message_free(request), false));
 }
 
+/* Send one byte, which carries a descriptor with it. */
+static bool send_with_descriptor(const void *byte, int descriptor) {
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof descriptor)];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof descriptor),
+                          .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS}};
+    memcpy(CMSG_DATA(&control.head), &descriptor, sizeof descriptor);
+    struct iovec part = {.iov_base = (void *)(uintptr_t)byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    while (is_ready(POLLOUT, STALLED_MS)) {
+        ssize_t count = sendmsg(connection, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (count >= 0 || (errno != EAGAIN && errno != EINTR))
+            return count == 1;
+    }
+    return false;
+}
+
 bool wire_send(const struct message *message) {
-    return send_all(&message->header, sizeof message->header) &&
+    const char *header = (const char *)&message->header;
+    size_t sent = message->descriptor ? 1 : 0;
+    if (sent && !send_with_descriptor(header, message->descriptor))
+        return false;
+    return send_all(header + sent, sizeof message->header - sent) &&
            send_all(message->body, message->header.length);
 }
 
@@ -142,6 +169,9 @@ bool message_allocate(struct message *message, size_t size) {
 void message_free(struct message *message) {
     if (message->body)
         munmap(message->body, (size_t)message->header.length + 1);
+    if (message->descriptor)
+        close(message->descriptor);
     message->body = NULL;
+    message->descriptor = 0;
     message->header.length = 0;
 }

@@ -10,7 +10,8 @@
 /* A request or a reply: memory of its own, never from the target's heap. */
 struct message {
     struct frame_header header;
-    char *body; /* `header.length` bytes and a NUL, or NULL */
+    char *body;     /* `header.length` bytes and a NUL, or NULL */
+    int descriptor; /* a file descriptor that goes with it, 0 for none; closed by message_free */
 };
 
 /* Connect to the controller; false if it is not there. Uses a high descriptor number. */
