@@ -73,8 +73,8 @@ class FrozenHeap:
     summary: WalkSummary
 
 
-def read_census(stream: HeapStream) -> HeapCensus:
-    """Read all of a census.
+def read_census(stream: HeapStream, *, containers: int | None = None) -> HeapCensus:
+    """Read all of a census; `containers` limits how many are kept, the longest.
 
     Raises `BrokenStream` or `SnapshotFailed`.
     """
@@ -83,10 +83,10 @@ def read_census(stream: HeapStream) -> HeapCensus:
         raise BrokenStream("a census was asked for, a full snapshot came")
     preamble = _Preamble.read(stream)
     summary = _summary(stream, preamble.next)
-    return HeapCensus(header, preamble.types, preamble.containers(), summary)
+    return HeapCensus(header, preamble.types, preamble.containers(containers), summary)
 
 
-def read_heap(stream: HeapStream) -> FrozenHeap:
+def read_heap(stream: HeapStream, *, containers: int | None = None) -> FrozenHeap:
     """Read all of a full snapshot; the frozen copy then waits for questions.
 
     Raises `BrokenStream` or `SnapshotFailed`.
@@ -99,7 +99,8 @@ def read_heap(stream: HeapStream) -> FrozenHeap:
     frame = columns.read(stream, preamble.next)
     summary = _summary(stream, frame)
     snapshot = columns.snapshot(tuple(t.name for t in preamble.types))
-    return FrozenHeap(header, preamble.types, preamble.containers(), snapshot, summary)
+    found = preamble.containers(containers)
+    return FrozenHeap(header, preamble.types, found, snapshot, summary)
 
 
 @dataclass(slots=True)
@@ -135,10 +136,10 @@ class _Preamble:
         lengths = np.concatenate(parts) if parts else np.empty(0, _LENGTHS)
         return cls(lengths, objects, references, tuple(found), frame)
 
-    def containers(self) -> tuple[ContainerLength, ...]:
+    def containers(self, limit: int | None) -> tuple[ContainerLength, ...]:
         if len(self.lengths) and int(self.lengths["type"].max()) >= len(self.types):
             raise BrokenStream("a container of the frozen heap has no type")
-        rows = np.lexsort((self.lengths["address"], -self.lengths["length"]))
+        rows = np.lexsort((self.lengths["address"], -self.lengths["length"]))[:limit]
         return tuple(
             ContainerLength(address, self.types[type_index].name, length)
             for address, length, type_index in self.lengths[rows].tolist()

@@ -63,6 +63,7 @@ FAILURES = {
     8: "a list of the garbage collector is broken",
     9: "the frozen heap changed while it was read",
     10: "the request was malformed",
+    11: "the interpreter is on its way down",
 }
 """What `enum ls_failure` in agent/heap.h means."""
 

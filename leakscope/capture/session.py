@@ -116,6 +116,15 @@ class Session:
             return reply
         raise _failure(reply)
 
+    @property
+    def identity(self) -> ProcessIdentity:
+        """The target."""
+        return self._identity
+
+    def require_alive(self) -> None:
+        """Raise `SessionLost` if the target has gone."""
+        _require_alive(self._identity)
+
     def close(self) -> None:
         """Have the agent go; return when it says that it does. Idempotent, never raises.
 
@@ -142,7 +151,7 @@ def attach(
 
     `TargetGone`, `PidReused`; `NotPython`, `UnsupportedPython` (PyPy, free-threaded, too old or
     new); `NotPermitted`; `Unattachable` (stopped, traced, a zombie); `NotInitialized`;
-    `AlreadyAttached`; `NoWritableFolder`; `BusyInC`; `DoorClosed`; `Timeout`.
+    `AlreadyAttached`; `NoWritableFolder`; `BusyInC`; `NoDoor`; `Timeout`.
     """
     deadline = time.monotonic() + timeout
     identity.verify()

@@ -125,11 +125,12 @@ enum ls_failure {
     LS_FAIL_GENERATIONS, /* the collector's lists could not be recognised */
     LS_FAIL_SOCKET,
     LS_FAIL_CLONE,
-    LS_FAIL_BUSY,     /* a frozen copy is there already */
-    LS_FAIL_MEMORY,   /* the child got no memory, or used up its budget */
-    LS_FAIL_LIST,     /* a generation list is broken */
-    LS_FAIL_UNSTABLE, /* two traversals of the frozen heap disagreed */
-    LS_FAIL_REQUEST,  /* a request was malformed */
+    LS_FAIL_BUSY,       /* a frozen copy is there already */
+    LS_FAIL_MEMORY,     /* the child got no memory, or used up its budget */
+    LS_FAIL_LIST,       /* a generation list is broken */
+    LS_FAIL_UNSTABLE,   /* two traversals of the frozen heap disagreed */
+    LS_FAIL_REQUEST,    /* a request was malformed */
+    LS_FAIL_FINALIZING, /* the interpreter is on its way down, or not up yet */
 };
 
 /* Parent, GIL held. Fills ls_python once; later calls return at once. */

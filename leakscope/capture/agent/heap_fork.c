@@ -55,22 +55,30 @@ static enum ls_failure clone_with_gil(struct ls_freeze *freeze, struct ls_heap_o
     return LS_OK;
 }
 
-static int bind_gil(void) {
-    if (ls_python.gil_ensure == NULL)
-        *(void **)&ls_python.gil_ensure = ls_symbol("PyGILState_Ensure");
-    if (ls_python.gil_release == NULL)
-        *(void **)&ls_python.gil_release = ls_symbol("PyGILState_Release");
-    return ls_python.gil_ensure != NULL && ls_python.gil_release != NULL;
+/* As every thread of its own the interpreter would park or end this one while it goes down. */
+static enum ls_failure may_enter(void) {
+    int (*initialized)(void), (*finalizing)(void);
+    *(void **)&initialized = ls_symbol("Py_IsInitialized");
+    *(void **)&finalizing = ls_symbol("Py_IsFinalizing"); /* 3.13 */
+    if (finalizing == NULL)
+        *(void **)&finalizing = ls_symbol("_Py_IsFinalizing");
+    *(void **)&ls_python.gil_ensure = ls_symbol("PyGILState_Ensure");
+    *(void **)&ls_python.gil_release = ls_symbol("PyGILState_Release");
+    if (initialized == NULL || finalizing == NULL || ls_python.gil_ensure == NULL ||
+        ls_python.gil_release == NULL)
+        return LS_FAIL_SYMBOL;
+    return initialized() && !finalizing() ? LS_OK : LS_FAIL_FINALIZING;
 }
 
 static enum ls_failure freeze_heap(struct ls_freeze *freeze, struct ls_heap_opened *opened) {
-    if (!bind_gil())
-        return LS_FAIL_SYMBOL;
+    enum ls_failure failure = may_enter();
+    if (failure != LS_OK)
+        return failure;
     freeze->parent = (int)syscall(SYS_getpid);
     uint64_t asked = now_ns();
     int state = ls_python.gil_ensure();
     uint64_t taken = now_ns();
-    enum ls_failure failure = clone_with_gil(freeze, opened);
+    failure = clone_with_gil(freeze, opened);
     ls_python.gil_release(state);
     opened->wait_ns = taken - asked;
     opened->pause_ns = now_ns() - taken;

@@ -4,6 +4,7 @@
  * The set is a bitmap of the address space, one bit per 8 bytes, in leaves of 2 MiB of addresses
  * under a two-level directory. It costs 1/64 of the heap it covers, needs no rehashing, gives
  * objects back in ascending order and numbers them by counting bits. */
+#define _GNU_SOURCE
 #include "heap.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* The child's end of the stream: whole frames to the controller, requests from it. Child only. */
+#define _GNU_SOURCE
 #include "heap.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* One record per type: what walking its objects needs, and their totals. Child only. */
+#define _GNU_SOURCE
 #include "heap.h"
 
 #include <string.h>

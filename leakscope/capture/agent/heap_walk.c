@@ -6,6 +6,7 @@
  *
  * For a census that is all: totals per type. For a full snapshot the objects are then numbered in
  * order of address and a second pass, in that order, streams them with their references. */
+#define _GNU_SOURCE
 #include "heap.h"
 
 #include <string.h>

@@ -19,8 +19,10 @@
 
 enum opcode {
     OP_HELLO = 1,
-    OP_EXEC = 2, /* run source text; the reply is what it left in `_reply` */
-    OP_BYE = 3,  /* drop everything and go; the reply is the agent's last word */
+    OP_EXEC = 2,        /* run source text; the reply is what it left in `_reply` */
+    OP_BYE = 3,         /* drop everything and go; the reply is the agent's last word */
+    OP_HEAP_FREEZE = 4, /* heap.h: struct ls_heap_request; struct ls_heap_opened and the stream */
+    OP_HEAP_REAP = 5,   /* heap.h: milliseconds to wait; struct ls_heap_reaped */
 };
 
 enum status {

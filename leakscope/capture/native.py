@@ -1,0 +1,207 @@
+"""Measuring a target by a frozen copy of its heap: a pause of one `fork`, whatever the heap holds.
+
+The agent clones the target under the interpreter's lock; the copy walks its heap, says what it
+found over a socket of its own, and ends. Nothing of the target is run, written or counted up.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+
+from leakscope.capture.heapreader import FrozenHeap, HeapCensus, read_census, read_heap
+from leakscope.capture.heapstream import FAILURES, HeapStream, SnapshotFailed
+from leakscope.capture.interface import Reading
+from leakscope.capture.limits import memory_bound
+from leakscope.capture.session import Session
+from leakscope.capture.wire import Opcode
+from leakscope.errors import LeakscopeError
+from leakscope.model.census import TypeTotal
+from leakscope.model.evidence import Evidence, Suspects
+from leakscope.model.recording import CaptureKind
+
+CONTAINERS = 4000
+"""How many containers a census keeps, the longest."""
+SHORTEST = 8
+"""Entries below which a container is not worth following."""
+CENSUS_WITHIN_S = 60
+SNAPSHOT_WITHIN_S = 600
+"""Seconds after which a frozen copy ends itself, whatever it is at."""
+
+_CENSUS, _FULL = 1, 2
+_REQUEST = struct.Struct("=IIIIQ")
+_OPENED = struct.Struct("=IiiIQQ")
+_REAP = struct.Struct("=I")
+_REAPED = struct.Struct("=iiI")
+_REAP_WITHIN_MS = 5000
+_MIB = 1 << 20
+_LEAST_BUDGET = 64 * _MIB
+_SHARE = {_CENSUS: 0.10, _FULL: 0.25}
+"""Of the target's RSS: what a copy may come to take, the pages that the target writes meanwhile
+(which are then there twice) and its own memory together."""
+
+
+class NotEnoughMemory(LeakscopeError):
+    """A frozen copy might push the target over its memory limit."""
+
+    hint = "Give it more memory, or use `--capture readonly`, which needs none in the target."
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """What one freeze cost the target."""
+
+    waited_ms: float
+    """For the interpreter's lock; the target runs on meanwhile."""
+    held_ms: float
+    """While the lock was held for the clone: how long the target stood still."""
+
+
+class OpenHeap:
+    """A heap snapshot whose frozen copy still waits, to be asked for names."""
+
+    def __init__(self, heap: FrozenHeap, stream: HeapStream, pause: Pause) -> None:
+        self.heap = heap
+        self.pause = pause
+        self.stream = stream
+
+
+Explain = Callable[[OpenHeap, Suspects], Evidence]
+"""Finds out from a heap snapshot who holds the suspects."""
+
+
+class NativeCapture:
+    """A target measured by frozen copies. Not for use from several threads."""
+
+    def __init__(self, session: Session, *, explain: Explain) -> None:
+        """Measure the target of `session`; `explain` answers `gather`, from a full snapshot."""
+        self._session = session
+        self._explain = explain
+
+    @property
+    def kind(self) -> CaptureKind:
+        """How it measures."""
+        return CaptureKind.NATIVE
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What readers of its figures must know."""
+        return ()
+
+    def census(self) -> Reading:
+        """Count what is alive now; see `Capture.census`.
+
+        Everything counts, tracked by gc or not; bytes are exact. Cyclic garbage that gc has not got
+        to yet is alive for a census.
+
+        Raises `NotEnoughMemory`, `SnapshotFailed`, `BrokenStream`, or what a request raises.
+        """
+        with self._frozen(_CENSUS, CENSUS_WITHIN_S) as (stream, pause):
+            census = read_census(stream, containers=CONTAINERS)
+        return Reading(_totals(census), census.containers, pause.held_ms)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[OpenHeap]:
+        """Take a full snapshot; its frozen copy waits to be asked until the block is left.
+
+        Raises as `census` does.
+        """
+        with self._frozen(_FULL, SNAPSHOT_WITHIN_S) as (stream, pause):
+            yield OpenHeap(read_heap(stream, containers=CONTAINERS), stream, pause)
+
+    def gather(self, suspects: Suspects) -> Evidence:
+        """Find out who holds the suspects; see `Capture.gather`."""
+        if not suspects:
+            return Evidence()
+        with self.snapshot() as heap:
+            return self._explain(heap, suspects)
+
+    def trace_allocations(self, *, on: bool) -> None:
+        """Do nothing: a frozen heap does not tell where its objects were allocated."""
+
+    def close(self) -> None:
+        """Detach; see `Capture.close`."""
+        self._session.close()
+
+    @contextmanager
+    def _frozen(self, depth: int, within_s: int) -> Iterator[tuple[HeapStream, Pause]]:
+        """Freeze the heap and yield the stream; reap the copy at the end."""
+        budget = self._budget(depth)
+        request = _REQUEST.pack(depth, SHORTEST, within_s, 0, budget)
+        reply = self._session.request(Opcode.HEAP_FREEZE, request)
+        stream = self._stream(reply.body, reply.descriptor, within_s)
+        failed: SnapshotFailed | None = None
+        try:
+            yield stream, Pause(reply.waited_ns / 1e6, reply.held_ns / 1e6)
+        except SnapshotFailed as failure:
+            failed = failure
+        finally:
+            stream.close()
+            ending = self._reap()
+        if failed is not None:
+            raise SnapshotFailed(f"{failed}{ending}") from failed
+
+    def _stream(self, opened: bytes, descriptor: int | None, within_s: int) -> HeapStream:
+        failure, error, _, _, _, _ = _OPENED.unpack(opened)
+        if failure or descriptor is None:
+            if descriptor is not None:
+                os.close(descriptor)
+            reason = FAILURES.get(failure, f"failure {failure}")
+            detail = f" ({os.strerror(error)})" if error else ""
+            raise SnapshotFailed(f"the heap could not be frozen: {reason}{detail}")
+        connected = socket.socket(fileno=descriptor)
+        deadline = time.monotonic() + within_s
+        return HeapStream(connected, deadline, self._session.require_alive)
+
+    def _budget(self, depth: int) -> int:
+        """Return how many bytes a copy may take, after making sure that they are there."""
+        budget = _LEAST_BUDGET + int(_SHARE[depth] * _resident(self._session.identity.pid))
+        bound = memory_bound(self._session.identity.pid)
+        if bound is not None and bound.headroom_bytes < budget:
+            raise NotEnoughMemory(
+                f"a frozen copy may take {budget // _MIB} MiB, and {bound.source} leaves the "
+                f"target {bound.headroom_bytes // _MIB} MiB"
+            )
+        return budget
+
+    def _reap(self) -> str:
+        """Have the agent reap the copy; return how it ended if that was by a signal."""
+        try:
+            reply = self._session.request(Opcode.HEAP_REAP, _REAP.pack(_REAP_WITHIN_MS))
+        except LeakscopeError:
+            return ""
+        child, status, killed = _REAPED.unpack(reply.body)
+        if child <= 0 or killed or not os.WIFSIGNALED(status):
+            return ""
+        return f" (it was ended by {_signal_name(os.WTERMSIG(status))})"
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _totals(census: HeapCensus) -> dict[str, TypeTotal]:
+    """Add up types that share a name."""
+    totals: dict[str, TypeTotal] = {}
+    for found in census.types:
+        before = totals.get(found.name, TypeTotal(0, 0))
+        totals[found.name] = TypeTotal(before.objects + found.objects, before.bytes + found.bytes)
+    return totals
