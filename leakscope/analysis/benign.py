@@ -12,12 +12,18 @@ from leakscope.model.trend import KeyKind, Label
 
 MOST_TOLD = 50
 
-_FEWEST_GAINED = 10.0
 _NOTICED = 0.03
-_MUCH = 100.0
-"""What a key must have gained to be told of when it goes up and down all the time anyway."""
-_RESTLESS = frozenset({Label.NOISE, Label.SAWTOOTH})
-_UNTOLD = frozenset({Label.LINEAR, Label.FLAT, Label.TOO_SHORT, Label.SHRINKING})
+_FEWEST_GAINED = {
+    Label.UNCONFIRMED: 10.0,
+    Label.SATURATING: 10.0,
+    Label.FILLED: 50.0,
+    Label.STEP: 50.0,
+    Label.WARM_UP: 50.0,
+    Label.NOISE: 100.0,
+    Label.SAWTOOTH: 100.0,
+}
+"""What a key must have gained to be told of, by label: the less the more it may still be growing.
+Keys with other labels are not told of."""
 
 
 def not_leaks(
@@ -46,9 +52,7 @@ def not_leaks(
 
 
 def _noticed(item: Judged) -> bool:
-    if item.trend.label in _UNTOLD:
-        return False
-    fewest = _MUCH if item.trend.label in _RESTLESS else _FEWEST_GAINED
+    fewest = _FEWEST_GAINED.get(item.trend.label, float("inf"))
     return _gained(item) >= max(fewest, _NOTICED * item.trend.last)
 
 

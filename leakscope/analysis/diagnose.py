@@ -25,6 +25,8 @@ def diagnose(recording: Recording) -> Diagnosis:
     verdict, reason = verdict_of(recording, growth, findings)
     explained = {rate.type for finding in findings for rate in finding.types}
     measured = verdict is not Verdict.NOT_MEASURED
+    rss = growth.rss.trend if growth.rss is not None else None
+    leaking = verdict is Verdict.LEAKING
     return Diagnosis(
         verdict=verdict,
         reason=reason,
@@ -34,9 +36,9 @@ def diagnose(recording: Recording) -> Diagnosis:
         seconds=recording.seconds,
         findings=findings,
         not_leaks=not_leaks(growth, recording.evidence.holders, explained) if measured else (),
-        rss=growth.rss.trend if growth.rss is not None else None,
+        rss=rss,
         rss_series=_rss_series(recording),
-        forecast=forecast(recording) if verdict is Verdict.LEAKING else None,
+        forecast=forecast(recording, rss.label) if leaking and rss is not None else None,
         caveats=caveats_of(recording, growth, findings),
     )
 

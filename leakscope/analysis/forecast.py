@@ -9,14 +9,21 @@ from leakscope.analysis.ranks import sen_slopes
 from leakscope.analysis.window import FEWEST_SAMPLES, warm_up_of
 from leakscope.model.finding import Forecast
 from leakscope.model.recording import Recording
+from leakscope.model.trend import Label
+
+_RISING = frozenset({Label.LINEAR, Label.UNCONFIRMED})
+_MAY_RISE = _RISING | {Label.NOISE, Label.SATURATING}
 
 
-def forecast(recording: Recording) -> Forecast | None:
-    """Return when RSS meets the limit; for recordings with confirmed growth only.
+def forecast(recording: Recording, label: Label) -> Forecast | None:
+    """Return when RSS, whose trend has `label`, meets the limit.
 
-    The room that is left is the limit less the *peak* of RSS, not its last value. None without a
-    limit, without RSS at every census, or when RSS does not grow.
+    The room that is left is the limit less the *peak* of RSS, not its last value. There is no
+    latest time unless RSS was seen to rise steadily. None without a limit, without RSS at every
+    census, or when RSS does not grow. For recordings with confirmed growth only.
     """
+    if label not in _MAY_RISE:
+        return None
     sizes = [census.metrics.rss for census in recording.censuses]
     known = np.array([float(size) for size in sizes if size is not None])
     start = warm_up_of(len(sizes))
@@ -32,6 +39,6 @@ def forecast(recording: Recording) -> Forecast | None:
     room = max(0.0, recording.limit.limit_bytes - float(known.max()))
     return Forecast(
         earliest_seconds=room / high,
-        latest_seconds=room / low if low > 0 else None,
+        latest_seconds=room / low if low > 0 and label in _RISING else None,
         limit=recording.limit,
     )
