@@ -65,43 +65,55 @@ class Gathering:
         """
         try:
             held = dict(self._call("hold_containers", list(containers)))
-            made = {name: self._instance(ids, count) for name, (ids, count) in types.items()}
-            found = [*(a for a in containers if a in held), *(a for a in made.values() if a)]
-            self._search(found, objects)
-            holders = self._holders([a for a in containers if a in held], held)
+            found = [address for address in containers if address in held]
+            chains = self._chains(found, objects, apart=True)
+            holders = self._holders({a: self._name_of(held[a]) for a in found}, chains)
+            made = {name: self._instances(ids, count) for name, (ids, count) in types.items()}
+            ways = self._chains([a for found in made.values() for a in found], objects, apart=False)
             return holders, tuple(
-                TypeEvidence(name, types[name][1], self._chain(made[name])) for name in types
+                TypeEvidence(name, types[name][1], _best([ways[a] for a in made[name]]))
+                for name in types
             )
         finally:
             self._call("search_end")
             self._call("release")
 
-    def _instance(self, ids: Sequence[int], count: int) -> int | None:
-        """Hold a recently made instance, but not one of the very last: those may be in use."""
-        found = self._call("hold_instance", list(ids), count - 1 - count // 8)
-        return int(found) if found else None
+    def _instances(self, ids: Sequence[int], count: int) -> list[int]:
+        """Hold a recently made instance, but not one of the last, and an older one in reserve.
 
-    def _search(self, addresses: list[int], objects: int) -> None:
+        The last may be in use just now and tell nothing, and any may be garbage.
+        """
+        places = {count - 1 - max(count > 8, count // 50), count * 2 // 3}
+        found = [self._call("hold_instance", list(ids), at) for at in sorted(places, reverse=True)]
+        return [address for address in found if address]
+
+    def _chains(
+        self, addresses: list[int], objects: int, *, apart: bool
+    ) -> dict[int, tuple[Step, ...]]:
+        """Return the chain to each held object; `apart`: rather not through one another."""
         width = max(4, min(32, 4_000_000 // max(1, objects)))
-        deadline = time.monotonic() + SEARCH_SECONDS
-        self._call("search_begin", addresses)
+        deadline = time.monotonic() + SEARCH_SECONDS / 2
+        self._call("search_begin", addresses, apart)
         while time.monotonic() < deadline and self._call("search_step", width):
             pass
+        self._call("search_through")
+        return {address: _steps(self._call("chain_to", address)) for address in addresses}
 
-    def _chain(self, address: int | None) -> tuple[Step, ...]:
-        return _steps(self._call("chain_to", address)) if address else ()
+    def _holders(
+        self, types: dict[int, str], chains: dict[int, tuple[Step, ...]]
+    ) -> tuple[HolderEvidence, ...]:
+        seconds = ENTRY_SECONDS / max(1, len(types))
+        return tuple(self._holder(a, types[a], chains[a], seconds) for a in types)
 
-    def _holders(self, addresses: list[int], types: dict[int, int]) -> tuple[HolderEvidence, ...]:
-        seconds = ENTRY_SECONDS / max(1, len(addresses))
-        return tuple(self._holder(a, self._name_of(types[a]), seconds) for a in addresses)
-
-    def _holder(self, address: int, type_name: str, seconds: float) -> HolderEvidence:
+    def _holder(
+        self, address: int, type_name: str, chain: tuple[Step, ...], seconds: float
+    ) -> HolderEvidence:
         sampled = self._sampled(address, seconds)
         steps, site = self._entry(address, sampled)
         return HolderEvidence(
             address=address,
             type=type_name,
-            chain=self._chain(address),
+            chain=chain,
             entry=steps,
             shares=average_shares([(s.graph, s.kept) for s in sampled]),
             entries_sampled=len(sampled),
@@ -141,6 +153,12 @@ class Gathering:
             return None
         told = self._call("entry_site", address, _addresses(entry, way))
         return Site(printable(told[0]), told[1], printable(told[2])) if told else None
+
+
+def _best(chains: Sequence[tuple[Step, ...]]) -> tuple[Step, ...]:
+    """Return the first chain that starts at a module, else the first that says anything."""
+    rooted = [c for c in chains if c and c[0].type == "builtins.module"]
+    return next((c for c in (*rooted, *chains) if c), ())
 
 
 def average_shares(

@@ -13,6 +13,8 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from typing_extensions import Self
+
 _DRIVER = r"""
 def serve(build):
     import ast, struct, sys
@@ -66,7 +68,7 @@ class LocalSession:
         )
         self._result()
 
-    def __enter__(self) -> LocalSession:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

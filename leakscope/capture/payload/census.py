@@ -20,7 +20,7 @@ from leakscope.capture.payload.classes import (
     type_name,
 )
 from leakscope.capture.payload.own import own_containers, own_counts
-from leakscope.capture.payload.passes import heap, kept, mapped, settle, times
+from leakscope.capture.payload.passes import cut, heap, kept, mapped, settle, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,11 +64,12 @@ def longest_containers(limit: int, at_least: int) -> tuple[float, list[tuple[int
     settle()
     passed = 0.0
     found: list[tuple[int, int, int, int]] = []
-    for ids, length, size in _kinds():
+    kinds = _kinds()
+    for ids, length, size in kinds:
         began, cpu_before = perf_counter(), thread_time()
         found += _containercontainer_columns(ids, length, size, limit, at_least)
         passed += perf_counter() - began - (thread_time() - cpu_before)
-    own = own_containers()
+    own = {*own_containers(), *(id(ids) for ids, _, _ in kinds)}
     found = sorted([row for row in found if row[0] not in own], key=lambda r: (-r[1], r[0]))
     del found[limit:]
     _LONG.clear()
@@ -105,7 +106,8 @@ def _containercontainer_columns(
     limit: int,
     at_least: int,
 ) -> list[tuple[int, int, int, int]]:
-    return list(islice(container_columns(_by_length(ids, length, at_least), length, size), limit))
+    longest = cut(_by_length(ids, length, at_least), 0, limit)
+    return list(container_columns(longest, length, size))
 
 
 def _by_length(ids: set[int], length: Callable[..., int], at_least: int) -> Iterator[list[object]]:

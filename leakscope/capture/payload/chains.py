@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.capture.payload.classes import FRAME, inherits, type_name
 from leakscope.capture.payload.coroutines import coroutine_of, frame_of, is_suspendable
-from leakscope.capture.payload.edges import NO_CONTEXT, hop
+from leakscope.capture.payload.edges import NO_CONTEXT, hop, part_name
 from leakscope.capture.payload.frames import place_of
 from leakscope.capture.payload.held import HELD
 from leakscope.capture.payload.roots import named_by_threads
@@ -62,11 +62,13 @@ def named_steps(values: list[Thing]) -> Steps:
     What is only a part of the object before it gets no step.
     """
     steps: Steps = []
-    context = NO_CONTEXT
+    edge, context = None, NO_CONTEXT
     for parent, child in zip(values, values[1:]):  # noqa: B905, RUF007
         edge, context = hop(parent, child, context)
         if edge is not None:
             steps.append((edge, _type_of(child)))
+    if values[1:] and edge is None:
+        steps.append((part_name(context), _type_of(values[-1])))
     return steps
 
 

@@ -50,6 +50,12 @@ def frame_of(suspended: Thing) -> FrameType | None:
     return frame
 
 
+def awaited_by(suspended: Thing) -> Thing:
+    """Return what a coroutine or generator waits for; None for anything else."""
+    fields = _FIELDS_OF.get(id(type(suspended)))
+    return None if fields is None else getattr(suspended, fields[1])
+
+
 def coroutine_of(task: Thing) -> object:
     """Return the coroutine that an asyncio task runs; None for anything else."""
     native = _member("_asyncio", "Task")
@@ -84,7 +90,7 @@ def site_of(value: Thing) -> tuple[str, int, str] | None:
             break
         code = frame.f_code
         places.append((code.co_filename, frame.f_lineno or 0, function_name(code)))
-        awaited = getattr(awaited, _FIELDS_OF[id(type(awaited))][1])
+        awaited = awaited_by(awaited)
     own = [place for place in places if not _is_of_library(place[0])]
     chosen = own or places
     return chosen[-1] if chosen else None

@@ -21,7 +21,12 @@ from leakscope.capture.payload.classes import (
     inherits,
     type_name,
 )
-from leakscope.capture.payload.coroutines import coroutine_of, frame_of, is_suspendable
+from leakscope.capture.payload.coroutines import (
+    awaited_by,
+    coroutine_of,
+    frame_of,
+    is_suspendable,
+)
 from leakscope.capture.payload.frames import function_name, local_name
 from leakscope.capture.payload.instances import attribute_name, is_attribute_dict
 from leakscope.capture.payload.modules import MODULE
@@ -74,6 +79,22 @@ def hop(parent: Thing, child: Thing, context: tuple[str, str]) -> Hop:
     return _hop_from_instance(parent, child)
 
 
+def part_name(context: tuple[str, str]) -> str:
+    """Return what the reference to a part is called when nothing comes after it."""
+    kind, text = context
+    if kind == "variable" or kind == "inside":
+        return text
+    return _PARTS.get(kind, "frame")
+
+
+_PARTS = {
+    "attributes": ".__dict__",
+    "closure": ".__closure__",
+    "defaults": ".__defaults__",
+    "keyword defaults": ".__kwdefaults__",
+}
+
+
 def _hop_from_function(function: Thing, child: Thing) -> Hop:
     own = function_name(function.__code__)
     if child is function.__closure__:
@@ -96,7 +117,9 @@ def _hop_from_frame(owner: Thing, child: Thing) -> Hop:
         return (UNNAMED, NO_CONTEXT)
     own = function_name(frame.f_code)
     name = local_name(frame, id(child))
-    return ("local %s of %s" % (name, own) if name else "awaited by %s" % own, NO_CONTEXT)
+    if name:
+        return ("local %s of %s" % (name, own), NO_CONTEXT)
+    return ("awaited by %s" % own if awaited_by(owner) is child else UNNAMED, NO_CONTEXT)
 
 
 def _hop_from_class(cls: Thing, child: Thing) -> Hop:
@@ -116,9 +139,15 @@ def _hop_from_instance(instance: Thing, child: Thing) -> Hop:
         return ("." + name, NO_CONTEXT)
     if coroutine_of(instance) is child:
         return ("coroutine", NO_CONTEXT)
-    if type_name(type(instance)) == "functools._lru_cache_wrapper" and type(child) is dict:
-        return ("lru_cache entries", NO_CONTEXT)
-    return (_field(instance, child) or UNNAMED, NO_CONTEXT)
+    return (_field(instance, child) or _kind_of_reference(instance, child), NO_CONTEXT)
+
+
+def _kind_of_reference(instance: Thing, child: Thing) -> str:
+    """Return what can be said of a reference that C code holds and gives no name to."""
+    name = type_name(type(instance))
+    if name == "functools._lru_cache_wrapper":
+        return "lru_cache entries" if type(child) is dict else "lru_cache entry"
+    return "callback" if name == "_asyncio.Future" else UNNAMED
 
 
 def _field(value: Thing, child: Thing) -> str | None:

@@ -7,7 +7,7 @@ tuple: one that is still being built must not gain a reference (see `passes`).
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
+from itertools import compress, count
 from typing import TYPE_CHECKING
 
 from leakscope.capture.payload.classes import subclasses_of
@@ -15,6 +15,8 @@ from leakscope.capture.payload.passes import heap, heap_by_age, kept, settle, ti
 from leakscope.capture.payload.untracked import untracked_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from leakscope.capture.payload.passes import Thing
 
 CONTAINER_TYPES = (list, dict, set, deque)
@@ -41,8 +43,16 @@ def hold_instance(types: list[int], skip: int) -> int | None:
     """
     ids = set(types) - {id(tuple)}
     settle()
-    found = list(islice(where(times(heap_by_age(), 2), type, id, ids.__contains__), skip, skip + 1))
-    if not found:
+    return _hold(list(compress(_instances_of(ids), map(skip.__eq__, count()))))
+
+
+def _instances_of(ids: set[int]) -> Iterator[Thing]:
+    return where(times(heap_by_age(), 2), type, id, ids.__contains__)
+
+
+def _hold(found: list[Thing]) -> int | None:
+    if not found or found[0] is found:
+        found.clear()
         return None
     HELD[id(found[0])] = found[0]
     return id(found[0])

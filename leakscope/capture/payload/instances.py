@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from leakscope.capture.payload.passes import Thing
 
-_SLOT = type(type.__dict__["__mro__"])
+_SLOT = type(FUNCTION.__globals__)
 _INERT = ids_of(
     *(type(None), bool, int, float, complex, str, bytes, list, dict, tuple, set, frozenset),
     *(FUNCTION, type(len), _SLOT),

@@ -5,7 +5,9 @@ that is still building a tuple breaks when it sees that, and a reference dropped
 to be the last. So such a list may only exist while no other thread can run: the functions here
 build lazy pipelines of C iterators that make the list when they are driven, are driven by a single
 call to a C function, and have let go of it when that call returns. No function in Python may
-appear inside a pipeline, and no pipeline may be kept in a variable.
+appear inside a pipeline, no pipeline may be kept in a variable, and each must be driven to its
+end: the list of all objects has the pipeline in it, so one that is given up half-way would hold
+itself, and everything else, until gc comes by.
 
 Most take and return an iterator *of lists* (usually of one), because a list can be gone through
 several times and a plain iterator cannot.
@@ -16,6 +18,7 @@ from __future__ import annotations
 from functools import partial
 from gc import get_objects
 from itertools import chain, compress, repeat, starmap
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,6 +65,11 @@ def kept(doubled: Iterator[Objects], *functions: Callable[..., object]) -> Itera
     from, so it is never found by its own pass.
     """
     return map(list, map(compress, doubled, mapped(doubled, *functions)))
+
+
+def cut(lists: Iterator[Objects], start: int, stop: int) -> Iterator[Objects]:
+    """Give the part of each list from `start` up to `stop`."""
+    return map(itemgetter(slice(start, stop)), lists)
 
 
 def where(doubled: Iterator[Objects], *functions: Callable[..., object]) -> Iterator[object]:

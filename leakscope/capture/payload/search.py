@@ -7,6 +7,7 @@ between steps. Modules are recognised by what they refer to (see `roots`).
 
 from __future__ import annotations
 
+from collections import _count_elements  # type: ignore[attr-defined]
 from gc import get_referents
 from typing import TYPE_CHECKING
 
@@ -31,15 +32,19 @@ _FARTHER: dict[int, int] = {}
 """For nodes with a way to a root, the next node on it; a root has itself."""
 _NAMESPACES: set[int] = set()
 
-_PER_TYPE = 8
-_DICTS = 24
-_PER_STEP = 64
-_LONGEST_LOOK = 20_000
-_RANKS = {id(dict): 0, id(type): 0, id(FRAME): 2}
+_BARRIERS: set[int] = set()
+"""Suspects that no way to another suspect may lead through."""
+
+_PER_TYPE = 4
+_PER_NODE = 12
+_LONGEST_LOOK = 6000
 
 
-def search_begin(addresses: list[int]) -> None:
-    """Start looking for the ways to the held objects at `addresses`."""
+def search_begin(addresses: list[int], apart: bool) -> None:
+    """Start looking for the ways to the held objects at `addresses`.
+
+    `apart`: not through one another, as long as that can be avoided (see `search_through`).
+    """
     search_end()
     _NAMESPACES.update([id(namespace) for _, namespace in loaded_modules()])
     for address in addresses:
@@ -48,7 +53,17 @@ def search_begin(addresses: list[int]) -> None:
             _NODES[address] = HELD[address]
             _NEARER[address] = []
             _FRONTIER.append(address)
+    if apart:
+        _BARRIERS.update(_SUSPECTS)
     _name_roots(list(_NODES))
+
+
+def search_through() -> None:
+    """Allow ways that lead through other suspects, for those that have no other."""
+    through = [node for node in _BARRIERS if node in _FARTHER]
+    _BARRIERS.clear()
+    for node in through:
+        _spread(node)
 
 
 def search_step(width: int) -> bool:
@@ -65,7 +80,17 @@ def search_step(width: int) -> bool:
 
 def search_end() -> None:
     """Let go of everything that was reached."""
-    for found in (_NODES, _NEARER, _SUSPECTS, _FRONTIER, _ROOTS, _FARTHER, _NAMESPACES):
+    for found in (
+        _NODES,
+        _NEARER,
+        _SUSPECTS,
+        _BARRIERS,
+        _BARRIERS,
+        _FRONTIER,
+        _ROOTS,
+        _FARTHER,
+        _NAMESPACES,
+    ):
         found.clear()
 
 
@@ -104,19 +129,26 @@ def _is_our_frame(value: Thing) -> bool:
 
 
 def _link(found: list[Thing], batch: set[int]) -> list[int]:
-    """Make nodes of the most telling of what was found; return the new ones."""
+    """Make nodes of the most telling of what was found, rare types first; return the new ones.
+
+    Of the many that may refer to one object, only some of each type are followed.
+    """
     new: list[int] = []
-    per_type: dict[int, int] = {}
-    if len(found) > _LONGEST_LOOK:
-        found = found[: _LONGEST_LOOK // 2] + found[-_LONGEST_LOOK // 2 :]
-    for value in sorted(found, key=_rank):
-        cls = id(type(value))
-        per_type[cls] = per_type.get(cls, 0) + 1
-        if per_type[cls] > (_DICTS if cls == id(dict) else _PER_TYPE) or len(new) >= _PER_STEP:
-            continue
+    frequency: dict[int, int] = {}
+    _count_elements(frequency, map(id, map(type, found)))
+    followed: dict[object, int] = {}
+    for value in sorted(found, key=lambda v: frequency[id(type(v))])[:_LONGEST_LOOK]:
         node, referents = _node(value)
-        nearer = list(set(filter(batch.__contains__, referents)))
-        if nearer and node not in _NAMESPACES:
+        if node in _NAMESPACES:
+            continue
+        nearer = []
+        for child in set(filter(batch.__contains__, referents)):
+            alike = (child, id(type(value)))
+            followed[alike] = followed.get(alike, 0) + 1
+            followed[child] = followed.get(child, 0) + 1
+            if followed[alike] <= _PER_TYPE and followed[child] <= _PER_NODE:
+                nearer.append(child)
+        if nearer:
             _add(node, value, nearer, new)
     return new
 
@@ -144,10 +176,6 @@ def _node(value: Thing) -> tuple[int, list[int]]:
     return id(value), list(map(id, get_referents(value)))
 
 
-def _rank(value: Thing) -> int:
-    return _RANKS.get(id(type(value)), 1)
-
-
 def _name_roots(nodes: list[int]) -> None:
     """Note which of `nodes` a module refers to, and every node that has a way to a root now."""
     named = named_by_modules(set(nodes))
@@ -163,6 +191,8 @@ def _spread(node: int) -> None:
     spreading = [node]
     while spreading:
         farther = spreading.pop(0)
+        if farther in _BARRIERS:
+            continue
         for nearer in _NEARER[farther]:
             if nearer not in _FARTHER:
                 _FARTHER[nearer] = farther

@@ -20,7 +20,7 @@ from leakscope.capture.payload.census import container_columns
 from leakscope.capture.payload.classes import ids_of, is_heap_type, subclasses_of
 from leakscope.capture.payload.modules import loaded_modules
 from leakscope.capture.payload.own import own_containers
-from leakscope.capture.payload.passes import heap, kept, mapped, settle, times, where
+from leakscope.capture.payload.passes import cut, heap, kept, mapped, settle, times, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +88,7 @@ def untracked_at(addresses: set[int]) -> list[object]:
 
 
 def _rows_of(lists: Iterator[Objects], limit: int) -> Iterator[tuple[int, int, int, int]]:
-    return islice(container_columns(lists, len, getsizeof), limit)
+    return container_columns(cut(lists, 0, limit), len, getsizeof)
 
 
 def _followed(least: int) -> Iterator[Objects]:
