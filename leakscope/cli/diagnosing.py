@@ -16,6 +16,7 @@ from leakscope.cli.live import Progress
 from leakscope.errors import ExitCode
 from leakscope.model.finding import Diagnosis, Verdict
 from leakscope.model.recording import Recording
+from leakscope.watching.captures import CaptureChoice
 from leakscope.watching.opening import connect_to
 from leakscope.watching.recorder import Plan, Recorder
 
@@ -28,19 +29,29 @@ EXIT_CODES = {
 
 
 def record(
-    identity: ProcessIdentity, plan: Plan, *, meter: WorkMeter | None = None, sites: bool = False
+    identity: ProcessIdentity,
+    plan: Plan,
+    *,
+    meter: WorkMeter | None = None,
+    sites: bool = False,
+    choice: CaptureChoice = CaptureChoice.AUTO,
 ) -> Recording:
     """Attach, take the samples of `plan`, detach; Ctrl-C ends it early with what there is."""
-    with attached_recorder(identity, plan, meter=meter, sites=sites) as recorder:
+    with attached_recorder(identity, plan, meter=meter, sites=sites, choice=choice) as recorder:
         return recorder.record(plan)
 
 
 @contextmanager
 def attached_recorder(
-    identity: ProcessIdentity, plan: Plan, *, meter: WorkMeter | None = None, sites: bool = False
+    identity: ProcessIdentity,
+    plan: Plan,
+    *,
+    meter: WorkMeter | None = None,
+    sites: bool = False,
+    choice: CaptureChoice = CaptureChoice.AUTO,
 ) -> Iterator[Recorder]:
     """Yield a recorder of an attached target that shows its progress; detach on leaving."""
-    with connect_to(identity) as connected:
+    with connect_to(identity, choice) as connected:
         note(
             f"attached to pid {identity.pid} (CPython {connected.target.python}, "
             f"{connected.door}, held for {connected.held_ms:.1f} ms); "

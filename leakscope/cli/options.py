@@ -104,6 +104,17 @@ sites_option = click.option(
 )
 
 
+capture_option = click.option(
+    "--capture",
+    "capture_kind",
+    type=click.Choice(["auto", "native", "portable"]),
+    default="auto",
+    show_default=True,
+    help="How to count. `native`: in a frozen copy of the heap, a pause of about a millisecond. "
+    "`portable`: with Python in the target, a pause that grows with the heap.",
+)
+
+
 def output_option(*, required: bool, help_text: str) -> Callable[[Command], Command]:
     """`-o FILE`: where the recording goes."""
     return click.option(

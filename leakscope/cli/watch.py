@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from leakscope.cli.arguments import pid_or_command
 from leakscope.cli.console import note, refuse_outputs
 from leakscope.cli.options import (
+    capture_option,
     every_option,
     for_option,
     force_option,
@@ -21,9 +23,10 @@ from leakscope.cli.options import (
 from leakscope.errors import ExitCode
 
 if TYPE_CHECKING:
-    from leakscope.capture.work import WorkMeter
+    from collections.abc import Callable
+
+    from leakscope.capture.process import ProcessIdentity
     from leakscope.model.recording import Recording
-    from leakscope.watching.recorder import Plan
 
 _EPILOG = """\b
 Examples:
@@ -38,6 +41,7 @@ Examples:
 @every_option("5s")
 @for_option("60s")
 @work_option
+@capture_option
 @sites_option
 @output_option(required=False, help_text="Keep the recording in FILE, for diff and why.")
 @json_option
@@ -47,6 +51,7 @@ def command(
     every: float | None,
     duration: float,
     work: str | None,
+    capture_kind: str,
     sites: str,
     output: Path | None,
     json_to: str | None,
@@ -62,33 +67,38 @@ def command(
     """
     from leakscope.capture.process import identify
     from leakscope.cli.diagnosing import EXIT_CODES, conclude, record
+    from leakscope.watching.captures import CaptureChoice
     from leakscope.watching.recorder import plan
     from leakscope.watching.work import meter_for
 
     refuse_outputs(output, json_to, force=force)
     pid, argv = pid_or_command(what)
     schedule = plan(every, duration)
-    meter = meter_for(work)
-    status = 0
+    how = partial(
+        record,
+        plan=schedule,
+        meter=meter_for(work),
+        sites=sites == "tracemalloc",
+        choice=CaptureChoice(capture_kind),
+    )
     if pid is not None:
-        recording = record(identify(pid), schedule, meter=meter, sites=sites == "tracemalloc")
+        recording, status = how(identify(pid)), 0
     else:
-        recording, status = _record_command(argv, schedule, meter, sites == "tracemalloc")
+        recording, status = _record_command(argv, how)
     diagnosis = conclude(recording, output=output, json_to=json_to, force=force)
     code = EXIT_CODES[diagnosis.verdict]
     raise SystemExit(status if status and code != ExitCode.LEAKING else int(code))
 
 
 def _record_command(
-    argv: tuple[str, ...], schedule: Plan, meter: WorkMeter | None, sites: bool
+    argv: tuple[str, ...], record: Callable[[ProcessIdentity], Recording]
 ) -> tuple[Recording, int]:
     """Start a command and record it; return its exit status too if it ended by itself."""
     from leakscope.capture.launch import launch
-    from leakscope.cli.diagnosing import record
 
     with launch(argv, stop="terminate", stdout_to_stderr=True) as launched:
-        recording = record(launched.identity, schedule, meter=meter, sites=sites)
-        status = launched.popen.poll()
+        recording = record(launched.identity)
+        status = launched.returncode
     if status:
         note(f"the command ended with status {status}")
     return recording, status or 0

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from leakscope.capture.interface import Capture
-from leakscope.capture.portable import PortableCapture
-from leakscope.capture.process import ProcessIdentity, identify
+from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.runtime import describe
 from leakscope.capture.session import attach
 from leakscope.model.target import Target
+from leakscope.watching.captures import CaptureChoice, capture_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,13 @@ class Connected:
 
 
 @contextmanager
-def connect(pid: int) -> Iterator[Connected]:
-    """Attach to process `pid`; detach on leaving, whatever happens."""
-    with connect_to(identify(pid)) as connected:
-        yield connected
-
-
-@contextmanager
-def connect_to(identity: ProcessIdentity) -> Iterator[Connected]:
-    """Attach to a process that was identified before."""
+def connect_to(
+    identity: ProcessIdentity, choice: CaptureChoice = CaptureChoice.AUTO
+) -> Iterator[Connected]:
+    """Attach to a process; detach on leaving, whatever happens."""
     target = describe(identity)
     with attach(identity) as session:
-        capture = PortableCapture(session)
+        capture = capture_for(session, choice)
         try:
             yield Connected(identity, target, capture, session.door, session.held_ms)
         finally:
