@@ -12,7 +12,7 @@ from leakscope.model.recording import Recording
 from leakscope.model.trend import Label
 
 _RISING = frozenset({Label.LINEAR, Label.UNCONFIRMED})
-_MAY_RISE = _RISING | {Label.NOISE, Label.SATURATING}
+_MAY_RISE = _RISING | {Label.NOISE, Label.SATURATING, Label.SAWTOOTH}
 
 
 def forecast(recording: Recording, label: Label) -> Forecast | None:

@@ -101,11 +101,11 @@ def _judge_all(keys: list[Followed], axis: Axis) -> list[Judged]:
 
 
 def _control_false_discoveries(judgements: list[Judgement]) -> None:
-    """Withdraw the confirmations that so many keys would bring about by chance."""
-    confirmed = [i for i, item in enumerate(judgements) if item.label is Label.LINEAR]
-    kept = false_discoveries_controlled(np.array([judgements[i].p for i in confirmed]))
-    for i, stands in zip(confirmed, kept, strict=True):
-        if not stands:
+    """Withdraw the confirmations that so many screened keys would bring about by chance."""
+    screened = [i for i, item in enumerate(judgements) if item.p is not None]
+    kept = false_discoveries_controlled(np.array([judgements[i].p for i in screened], dtype=float))
+    for i, stands in zip(screened, kept, strict=True):
+        if not stands and judgements[i].label is Label.LINEAR:
             judgements[i] = replace(judgements[i], label=Label.UNCONFIRMED, reason=_BY_CHANCE)
 
 

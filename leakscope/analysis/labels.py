@@ -60,8 +60,9 @@ class Judgement:
     reason: str
     slope: Interval
     gain: float
-    p: float = 1.0
-    """Chance that a series without growth looks like this on the confirming samples."""
+    p: float | None = None
+    """Chance that a series without growth looks like this on the confirming samples; None for
+    one that was not screened for them."""
     serious: bool = False
     """Whether everything but the confirmation says, and loudly, that it leaks."""
 
@@ -110,7 +111,7 @@ class _Series:
             reason=reason,
             slope=self._slope(label),
             gain=self.gain,
-            p=float(self.trial.fresh_p[self.k]),
+            p=float(self.trial.fresh_p[self.k]) if self._is_screened(label) else None,
             serious=bool(striking),
         )
 
@@ -177,6 +178,13 @@ class _Series:
                 return Label.UNCONFIRMED, _ONLY_LATELY
             return Label.NOISE, "rises no more than its noise may"
         return None
+
+    def _is_screened(self, label: Label) -> bool:
+        """Return whether the series came as far as the confirmation."""
+        if label is Label.LINEAR:
+            return True
+        ended = (Label.UNCONFIRMED, Label.SATURATING)
+        return label in ended and self._bounded() is None and self._unclear() is None
 
     def _confirmed(self) -> tuple[Label, str]:
         trial, k = self.trial, self.k

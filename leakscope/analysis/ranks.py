@@ -38,7 +38,7 @@ def sen_slopes(x: Floats, y: Floats) -> Slopes:
 
 
 def rising_p(y: Floats) -> Floats:
-    """Return the one-sided Mann-Kendall p-value of a rise for each row of `y`, shape (K, n).
+    """Return the one-sided Mann-Kendall p-value of a rise for each row of `y`, (K, n >= 2).
 
     Exact for rows without ties; the tie-corrected normal approximation with continuity
     correction for rows with ties.
@@ -83,8 +83,6 @@ def _sen(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _rising(y: Floats) -> Floats:
     n = y.shape[1]
-    if n < 2:
-        return np.ones(len(y))
     i, j = _pairs(n)
     rises = y[:, j] - y[:, i]
     score = np.sign(rises).sum(axis=1).astype(int)

@@ -314,6 +314,86 @@ def test_what_accumulates_is_where_the_chains_of_all_that_grows_part() -> None:
     assert finding.growth.bytes.estimate == pytest.approx(56 + 60 + 4 * 64, rel=0.03)
 
 
+def test_a_type_in_step_with_a_holder_belongs_to_its_leak() -> None:
+    # What is referred to from elsewhere as well is not seen to be kept by the entries alone.
+    recording = leaky(
+        {
+            "shop.Order": growing(1, level=5, noise=2),
+            "shop.Item": growing(3, level=5, noise=2),
+            "shop.Receipt": growing(1, level=5, noise=2),
+        },
+        {"shop.ORDERS": growing(1)},
+        holder("shop.ORDERS", entry="[*] : shop.Order", shares={"shop.Order": (1, 90)}),
+        held_type("shop.Receipt", chain="task print_all at shop.py:7 : Task -> local r : list"),
+    )
+    finding = only_finding(recording)
+    assert {rate.type for rate in finding.types} == {"shop.Order", "shop.Item", "shop.Receipt"}
+
+
+def test_a_type_that_is_kept_elsewhere_is_a_leak_of_its_own() -> None:
+    recording = leaky(
+        {
+            "shop.Order": growing(1, level=5, noise=2),
+            "shop.Node": growing(1, level=5, noise=2),
+            "shop.Rest": growing(0.37, level=5, noise=1),
+        },
+        {"shop.ORDERS": growing(1)},
+        holder("shop.ORDERS", entry="[*] : shop.Order", shares={"shop.Order": (1, 90)}),
+        held_type("shop.Node", chain="module shop : module -> .HEAD : shop.Node"),
+    )
+    findings = diagnose(recording).findings
+    assert [finding.type for finding in findings] == ["shop.Order", "shop.Node"]
+    assert "shop.Rest" in {rate.type for rate in findings[1].types}
+
+
+def test_a_faster_weak_register_belongs_to_the_leak_whose_objects_it_lists() -> None:
+    recording = leaky(
+        {"shop.Order": growing(1, level=5, noise=2), "shop.Job": growing(0.3, level=5, noise=1)},
+        {
+            "shop.ORDERS": growing(1),
+            "shop.JOBS": growing(0.3),
+            "weak.ALL:set": growing(2),
+        },
+        holder("shop.ORDERS", entry="[*] : shop.Order", shares={"shop.Order": (1, 90)}),
+        holder("shop.JOBS", entry="[*] : shop.Job", shares={"shop.Job": (1, 90)}),
+        holder(
+            "weak.ALL:set",
+            entry="<element> : weakref.ReferenceType",
+            shares={"weakref.ReferenceType": (1, 72)},
+        ),
+    )
+    assert set(holders(diagnose(recording))) == {"shop.ORDERS", "shop.JOBS"}
+
+
+def test_weak_references_that_pile_up_alone_are_a_leak() -> None:
+    recording = leaky(
+        {"weakref.ReferenceType": growing(1, level=500, noise=2)},
+        {"shop.WATCHERS": growing(1)},
+        holder(
+            "shop.WATCHERS",
+            entry="[*] : weakref.ReferenceType",
+            shares={"weakref.ReferenceType": (1, 72)},
+        ),
+    )
+    assert "Weak references are added to shop.WATCHERS" in only_finding(recording).why
+
+
+def test_errors_that_are_kept_with_their_frames_are_told_as_such() -> None:
+    recording = leaky(
+        {"shop.Failure": growing(1, level=5, noise=2)},
+        {"shop.ERRORS": growing(1)},
+        holder(
+            "shop.ERRORS",
+            entry="[*] : shop.Failure -> .__traceback__ : builtins.traceback "
+            "-> .tb_frame : builtins.frame -> local request of handle : web.Request",
+            shares={"web.Request": (1, 900), "shop.Failure": (1, 90)},
+        ),
+    )
+    why = only_finding(recording).why
+    assert "kept in shop.ERRORS with their tracebacks" in why
+    assert "a Request" in why
+
+
 def test_an_unbounded_function_cache_is_told_as_one() -> None:
     recording = leaky(
         {"shop.Policy": growing(1, level=3, noise=2)},
@@ -518,7 +598,21 @@ def test_no_end_of_memory_is_foretold_for_a_clean_service() -> None:
 
 def test_no_end_of_memory_is_foretold_if_memory_does_not_grow() -> None:
     limit = MemoryLimit(512 << 20, "cgroup memory.max")
-    assert diagnose(request_leak(rss=flat(1e8), limit=limit)).forecast is None
+    one_step = [1e8] * 8 + [1.2e8] * 5
+    for rss in (flat(1e8), one_step, [None, *flat(1e8)[1:]]):
+        assert diagnose(request_leak(rss=rss, limit=limit)).forecast is None
+
+
+def test_no_end_of_memory_is_foretold_without_a_limit() -> None:
+    assert diagnose(request_leak(rss=[1e8 + 2000 * w for w in WORK])).forecast is None
+
+
+def test_memory_that_rises_unsteadily_has_no_latest_end() -> None:
+    limit = MemoryLimit(512 << 20, "cgroup memory.max")
+    unsteady = [1e8 + 2000 * w + 9e6 * (i % 3) for i, w in enumerate(WORK)]
+    forecast = diagnose(request_leak(rss=unsteady, limit=limit)).forecast
+    assert forecast is not None
+    assert forecast.latest_seconds is None
 
 
 def test_allocation_sites_go_to_the_finding_whose_module_they_are_in() -> None:
@@ -529,6 +623,21 @@ def test_allocation_sites_go_to_the_finding_whose_module_they_are_in() -> None:
     sites = {f.holder.path: f.allocated_at for f in diagnose(recording).findings if f.holder}
     assert sites["shop.audit.PENDING"] == audit.stack
     assert sites["shop.signals.RECEIVERS"] == signals.stack
+
+
+def test_a_site_that_no_module_claims_goes_to_the_only_finding() -> None:
+    site = SiteGrowth((Site("/usr/lib/codec.py", 3, "decode"),), 9, 1)
+    one, two = request_leak(), two_leaks()
+    one = replace(one, evidence=replace(one.evidence, sites=(site,)))
+    two = replace(two, evidence=replace(two.evidence, sites=(site,)))
+    assert only_finding(one).allocated_at == site.stack
+    assert [finding.allocated_at for finding in diagnose(two).findings] == [(), ()]
+
+
+def test_samples_at_one_instant_measure_nothing() -> None:
+    diagnosis = diagnose(recording_of({"shop.A": [1, 2]}, every=0.0))
+    assert diagnosis.verdict is Verdict.NOT_MEASURED
+    assert diagnosis.reason == "no time went by between the samples"
 
 
 def test_caveats_of_the_recording_are_kept() -> None:

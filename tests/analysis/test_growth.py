@@ -196,6 +196,21 @@ def test_a_container_that_appears_late_is_not_confirmed() -> None:
     assert trend_of(recording, key_of("shop.NEW")).label is not Label.LINEAR
 
 
+def test_one_key_among_many_that_all_but_rise_needs_better_evidence() -> None:
+    # Rises throughout, but for one exchange of neighbours among the samples that confirm.
+    exchanged = [500.0 * i for i in (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 9, 11, 12)]
+    # Rises as well, but the confirming samples leave a doubt.
+    doubtful = [500.0 * i for i in (0, 1, 2, 3, 4, 5, 6, 7, 9, 8, 11, 10, 12)]
+    alone = recording_of({"shop.T": exchanged}, work=500)
+    many = recording_of(
+        {"shop.T": exchanged, **{f"shop.D{i}": doubtful for i in range(9)}}, work=500
+    )
+    assert trend_of(alone).label is Label.LINEAR
+    assert trend_of(many, "shop.D3").label is Label.UNCONFIRMED
+    assert trend_of(many).label is Label.UNCONFIRMED
+    assert "among so many keys" in trend_of(many).reason
+
+
 def test_types_come_first_then_containers_then_memory() -> None:
     recording = recording_of(
         {"b.B": [1, 2], "a.A": [1, 1]}, lengths={"shop.X": [8, 9]}, rss=[1e6, 2e6]
