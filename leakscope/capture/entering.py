@@ -21,6 +21,8 @@ from leakscope.errors import LeakscopeError
 
 _LOOK_EVERY_S = 0.01
 _HELLO_WITHIN_S = 5.0
+_RUNS_FILES = (3, 14)
+"""From this version on no tracing is needed, unless the main thread sleeps."""
 
 
 class Unattachable(LeakscopeError):
@@ -60,6 +62,8 @@ def enter_target(
     """
     _require_running(identity)
     version = probe(identity).require_supported(identity.pid)
+    if version.minor < _RUNS_FILES:
+        _require_untraced(identity)
     _await_initialized(identity, deadline)
     first, *others = agents
     try:
@@ -118,6 +122,15 @@ def _require_running(identity: ProcessIdentity) -> None:
         "t": f"is stopped by a debugger (pid {tracer})" if tracer else "is stopped by a debugger",
     }
     raise Unattachable(f"process {identity.pid} {reasons.get(state, 'is dead')}")
+
+
+def _require_untraced(identity: ProcessIdentity) -> None:
+    tracer = credentials(identity.pid).tracer
+    if tracer:
+        raise Unattachable(
+            f"process {identity.pid} is already traced by pid {tracer}",
+            hint="End that debugger or tracer and try again: a process can have only one.",
+        )
 
 
 def _await_initialized(identity: ProcessIdentity, deadline: float) -> None:

@@ -6,7 +6,7 @@ import platform
 
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
 from leakscope.capture.doors.interface import DoorClosed
-from leakscope.capture.doors.pep768 import _locate as locate
+from leakscope.capture.doors.pep768 import locate
 from leakscope.capture.memory import Memory
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.runtime import Runtime, UnsupportedPython, cpython_image

@@ -23,6 +23,7 @@ from leakscope.errors import LeakscopeError
 RED_ZONE_AND_MORE = 1024
 _FRAME_GAP = 512
 """Between two frames; also the stack that a leaf function would want below its own frame."""
+_LARGEST_FRAME = 768
 _SIGINFO = 128
 _SIGNAL_MASK = 8
 _XSTATE_HEADER = 512
@@ -89,7 +90,7 @@ def write_calls(
     written; nothing has changed for the thread then.
     """
     top = state.registers["rsp"] - RED_ZONE_AND_MORE & ~63
-    bottom = top - 2 * len(state.extended) - 2048 * len(calls)
+    bottom = top - len(state.extended) - 256 - (_LARGEST_FRAME + _FRAME_GAP) * len(calls)
     _require_room(among, state.registers["rsp"], bottom, needs)
     extended_at = top - len(state.extended) - 68 & ~63
     memory.write(extended_at, _extended_area(state.extended))

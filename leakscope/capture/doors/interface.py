@@ -9,9 +9,15 @@ from leakscope.errors import LeakscopeError
 
 
 class DoorClosed(LeakscopeError):
-    """A way in does not exist for this target, or not at this moment."""
+    """A way in does not exist at this moment."""
 
-    hint = "leakscope tries the next way in."
+    hint = "Try again."
+
+
+class NoDoor(DoorClosed):
+    """A way in does not exist for this target, and never will."""
+
+    hint = "leakscope looks into CPython 3.9 to 3.15 on x86-64, and 3.14 and later elsewhere."
 
 
 class AgentNotLoaded(LeakscopeError):
@@ -44,7 +50,8 @@ class Door(Protocol):
     def knock(self) -> Knock:
         """Arrange for the text to run; it may run at once, later, or never.
 
-        Raises `DoorClosed` if that cannot be done now. Nothing is changed in the target then.
+        Raises `DoorClosed` or another `LeakscopeError` if that cannot be done now, `NoDoor` if it
+        never can be. Nothing has changed for the target then.
         """
         ...
 

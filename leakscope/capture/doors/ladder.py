@@ -2,7 +2,7 @@
 
 The gentlest first. Each gets a moment; once the text is claimed, whichever door it came through,
 only its agent is waited for. If none opens, what was asked stays queued until the deadline, and
-borrowing a thread is tried again now and then.
+what could not be asked is tried again now and then.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from leakscope.capture.doors.blocked_thread import BlockedThread
 from leakscope.capture.doors.busy import Watch
-from leakscope.capture.doors.interface import AgentNotLoaded, Door, DoorClosed
+from leakscope.capture.doors.interface import AgentNotLoaded, Door, NoDoor
 from leakscope.capture.doors.pending_call import PendingCall
 from leakscope.capture.doors.pep768 import RunFile, WakeMainThread
+from leakscope.capture.doors.ptrace import TraceRefused
 from leakscope.capture.doors.site import Site
 from leakscope.capture.rendezvous import Rendezvous
 from leakscope.capture.wire import Timeout
@@ -26,6 +27,7 @@ from leakscope.errors import LeakscopeError
 _LOOK_EVERY_S = 0.002
 _MAPPED_WITHIN_S = 3.0
 """From the claim to the agent being in the target's memory map."""
+_FOR_GOOD = (NoDoor, TraceRefused)
 _AGAIN_FIRST_S, _AGAIN_AT_MOST_S = 0.1, 1.0
 
 
@@ -56,7 +58,7 @@ def enter(
 
     `deadline` is a `time.monotonic` value; `still_there` raises when the target has gone. Raises
     `BusyInC` when no door opened in time, `Timeout` when the agent was loaded and did not connect,
-    `AgentNotLoaded` when it could not be, `DoorClosed` when the target has no door at all.
+    `AgentNotLoaded` when it could not be, `NoDoor` when the target has no door at all.
     """
     return _Attempt(site, rendezvous, deadline, still_there).run()
 
@@ -93,7 +95,7 @@ class _Attempt:
                     "the agent was loaded into the target and did not connect",
                     hint="Its limits on threads or open files may be reached.",
                 )
-            if not self._knocked:
+            if self._is_shut_for_good():
                 raise self._no_door()
             raise watch.verdict([f"{name}: {why}" for name, why in self._closed.items()])
         finally:
@@ -108,21 +110,28 @@ class _Attempt:
         return None
 
     def _wait_and_retry(self) -> socket.socket | None:
-        """Wait for what is queued; borrow a thread when one comes to where it may be."""
-        if not self._knocked:
-            return None
+        """Wait for what is queued, and ask again where it could not be asked or may help again."""
         pause = _AGAIN_FIRST_S
-        while time.monotonic() < self._deadline:
+        while time.monotonic() < self._deadline and not self._is_shut_for_good():
             connection = self._wait(pause)
             if connection is not None:
                 return connection
             pause = min(2 * pause, _AGAIN_AT_MOST_S)
-            for door in self._doors[1:]:
-                if isinstance(door, (WakeMainThread, BlockedThread)):
+            for door in self._doors:
+                closed = self._closed.get(door.name)
+                if isinstance(door, (WakeMainThread, BlockedThread)) or closed is not None:
                     self._knock(door)
         return self._wait(0.0)
 
+    def _is_shut_for_good(self) -> bool:
+        """Return whether no door has been knocked at, and none ever can be."""
+        return not self._knocked and all(
+            isinstance(why, _FOR_GOOD) for why in self._closed.values()
+        )
+
     def _knock(self, door: Door) -> bool:
+        if isinstance(self._closed.get(door.name), _FOR_GOOD):
+            return False
         try:
             self._held_s += door.knock().held_s
         except LeakscopeError as why:
@@ -175,7 +184,7 @@ class _Attempt:
     def _no_door(self) -> LeakscopeError:
         reasons = "; ".join(f"{name}: {why}" for name, why in self._closed.items())
         hints = [why.remedy for why in self._closed.values() if why.remedy]
-        return DoorClosed(
+        return NoDoor(
             f"process {self._site.pid} has no way in ({reasons})",
             hint=hints[-1] if hints else None,
         )

@@ -12,7 +12,7 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
-from leakscope.capture.doors.interface import DoorClosed, Knock
+from leakscope.capture.doors.interface import DoorClosed, Knock, NoDoor
 from leakscope.capture.doors.interruption import interrupt
 from leakscope.capture.doors.site import Site
 from leakscope.capture.memory import Memory
@@ -27,13 +27,18 @@ _MAX_INTERPRETERS = 1024
 # Word numbers in _Py_DebugOffsets (Include/internal/pycore_debug_offsets.h). The first group is
 # the same in all versions, where the debugger's group begins is not.
 _VERSION, _INTERPRETERS_HEAD, _INTERPRETER_ID, _INTERPRETER_NEXT, _THREADS_MAIN = 1, 5, 7, 8, 10
+_LOCK_IS_HELD, _LOCK_HOLDER = 18, 19
 _DEBUGGER_SUPPORT = {(3, 14): 89, (3, 15): 105}
 
 
 @dataclass(frozen=True, slots=True)
-class _Fields:
-    """Addresses of the main thread's debugger fields."""
+class MainThread:
+    """The interpreter's main thread, and where the fields lie by which it is asked."""
 
+    address: int
+    lock_is_held: int
+    """Whether somebody holds the interpreter's lock; `lock_holder` is who has it, or had."""
+    lock_holder: int
     eval_breaker: int
     pending: int
     script_path: int
@@ -48,15 +53,15 @@ class RunFile:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._asked: _Fields | None = None
+        self._asked: MainThread | None = None
 
     def knock(self) -> Knock:
         """Write the request; the main thread takes it when it next looks, if it is not waiting."""
         site = self._site
-        fields = _locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
+        fields = locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
         path = os.fsencode(site.loader) + b"\0"
         if len(path) > fields.script_path_size:
-            raise DoorClosed("the path of the loader is too long")
+            raise NoDoor("the path of the loader is too long")
         if site.memory.u32(fields.pending):
             raise DoorClosed("another debugger's request is pending")
         site.memory.write(fields.script_path, path)
@@ -85,42 +90,59 @@ class WakeMainThread:
         self._site = site
 
     def knock(self) -> Knock:
-        """Interrupt the main thread where that is harmless."""
-        if self._site.minor not in _DEBUGGER_SUPPORT:
-            raise DoorClosed("this version looks for nothing to do after an interruption")
+        """Interrupt the main thread where that is harmless and it may look for requests."""
+        site = self._site
         if platform.machine() != "x86_64":
-            raise DoorClosed(f"interrupting a wait is not written for {platform.machine()}")
-        return Knock(interrupt(self._site.pid, self._site.pid, self._site.python))
+            raise NoDoor(f"interrupting a wait is not written for {platform.machine()}")
+        thread = locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
+        if (
+            site.memory.u32(thread.lock_is_held)
+            and site.memory.u64(thread.lock_holder) == thread.address
+        ):
+            # Python gives its lock back before it waits: this is foreign code, which may take an
+            # interruption for a failure.
+            raise DoorClosed("the main thread waits with the interpreter's lock held")
+        return Knock(interrupt(site.pid, site.pid, site.python))
 
     def withdraw(self) -> None:
         """Do nothing: the interruption is over."""
 
 
-def _locate(memory: Memory, runtime: int | None, minor: tuple[int, int]) -> _Fields:
+def locate(memory: Memory, runtime: int | None, minor: tuple[int, int]) -> MainThread:
+    """Find the main thread, `runtime` being the address of `_PyRuntime`.
+
+    Raises `NoDoor` if this interpreter runs no files on request.
+    """
     if minor not in _DEBUGGER_SUPPORT:
-        raise DoorClosed(f"Python {minor[0]}.{minor[1]} does not run files on request")
+        raise NoDoor(f"Python {minor[0]}.{minor[1]} does not run files on request")
     content = memory.read(runtime, 8 * _WORDS) if runtime is not None else b""
     if not content.startswith(_COOKIE):
-        raise DoorClosed("the interpreter does not describe itself")
+        raise NoDoor("the interpreter does not describe itself")
     words = struct.unpack(f"<{_WORDS}Q", content)
     hexversion = words[_VERSION]
     if (hexversion >> 24 & 0xFF, hexversion >> 16 & 0xFF) != minor:
-        raise DoorClosed("the interpreter describes itself as another version")
+        raise NoDoor("the interpreter describes itself as another version")
     if hexversion & 0xF0 != _FINAL_RELEASE:
-        raise DoorClosed("the layout of a pre-release is not known")
+        raise NoDoor("the layout of a pre-release is not known")
     group = words[_DEBUGGER_SUPPORT[minor] :]
     eval_breaker, support, enabled, pending, path, path_size = group[:6]
-    offsets = (*words[_INTERPRETERS_HEAD : _THREADS_MAIN + 1], *group[:5])
+    offsets = (*words[_INTERPRETERS_HEAD : _LOCK_HOLDER + 1], *group[:5])
     if max(offsets) > 1 << 24 or not 16 <= path_size <= 4096:
-        raise DoorClosed("the interpreter describes itself oddly")
+        raise NoDoor("the interpreter describes itself oddly")
     interpreter = _main_interpreter(memory, (runtime or 0) + words[_INTERPRETERS_HEAD], words)
     if memory.u32(interpreter + enabled) != 1:
-        raise DoorClosed("the target was started with remote debugging switched off")
+        raise NoDoor("the target was started with remote debugging switched off")
     thread = memory.u64(interpreter + words[_THREADS_MAIN])
     if not thread:
         raise DoorClosed("the interpreter has no main thread")
-    return _Fields(
-        thread + eval_breaker, thread + support + pending, thread + support + path, path_size
+    return MainThread(
+        address=thread,
+        lock_is_held=interpreter + words[_LOCK_IS_HELD],
+        lock_holder=interpreter + words[_LOCK_HOLDER],
+        eval_breaker=thread + eval_breaker,
+        pending=thread + support + pending,
+        script_path=thread + support + path,
+        script_path_size=path_size,
     )
 
 

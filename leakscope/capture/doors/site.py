@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from leakscope.capture.doors.interface import DoorClosed
+from leakscope.capture.doors.interface import NoDoor
 from leakscope.capture.doors.slot import TextSlot, place_text
 from leakscope.capture.doors.text import running_file
 from leakscope.capture.elf import Image
@@ -50,15 +50,15 @@ class Site:
         return mappings(self.pid)
 
     def require_callable(self) -> None:
-        """Raise `DoorClosed` where calls cannot be made on a stopped thread."""
+        """Raise `NoDoor` where calls cannot be made on a stopped thread."""
         machine = platform.machine()
         if machine != "x86_64":
-            raise DoorClosed(
+            raise NoDoor(
                 f"calls on a stopped thread are not written for {machine}",
                 hint=f"On {machine} leakscope needs a target on Python 3.14 or later.",
             )
         if has_shadow_stack(self.pid):
-            raise DoorClosed("the target runs with a shadow stack, which forbids calls on a thread")
+            raise NoDoor("the target runs with a shadow stack, which forbids calls on a thread")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakscope.capture.doors.interface import DoorClosed
+from leakscope.capture.doors.interface import NoDoor
 from leakscope.capture.doors.text import TAG
 from leakscope.capture.elf import Image, images
 from leakscope.capture.memory import PAGE, Mapping, Memory, mapping_at
@@ -38,9 +38,12 @@ class TextSlot:
 
 
 def place_text(memory: Memory, among: Sequence[Mapping], text: bytes) -> TextSlot:
-    """Put the text into the first suitable module; raise `DoorClosed` if there is none."""
+    """Put the text into the first suitable module; raise `NoDoor` if there is none."""
     if any(m.name.startswith(("ld-musl", "libc.musl")) for m in among):
-        raise DoorClosed("musl gives the unused ends of modules to malloc")
+        raise NoDoor(
+            "musl gives the unused ends of modules to malloc",
+            hint="On musl (Alpine) leakscope needs a target on Python 3.14 or later.",
+        )
     size = _slot_size(text)
     for image in images(memory, among):
         if image.name.startswith(("ld-", "ld.")):
@@ -48,7 +51,7 @@ def place_text(memory: Memory, among: Sequence[Mapping], text: bytes) -> TextSlo
         address = _slack(memory, among, image, size)
         if address is not None:
             return TextSlot(memory, address, text)
-    raise DoorClosed("no module has room for the text behind its data")
+    raise NoDoor("no module has room for the text behind its data")
 
 
 def _slack(memory: Memory, among: Sequence[Mapping], image: Image, size: int) -> int | None:
