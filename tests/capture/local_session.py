@@ -20,7 +20,7 @@ def serve(build):
     import ast, struct, sys
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     namespace = {"__builtins__": __builtins__}
-    exec(build, sys.modules["__main__"].__dict__)
+    exec(compile(build, "<program>", "exec"), sys.modules["__main__"].__dict__)
     def read():
         head = requests.read(5)
         return (head[:1], requests.read(struct.unpack(">I", head[1:])[0])) if head else (b"", b"")

@@ -44,7 +44,7 @@ def _chain_without_module(address: int) -> Steps:
         values = _values(ways[node])
         local = ("local " + name, _type_of(values[0]))
         return [_frame_step(thread, frame), local, *named_steps(values)]
-    for suits in (_is_code, _is_class):
+    for suits in (_is_code, _is_frame, _is_class):
         for node, way in ways.items():
             if suits(node_value(node)):
                 values = _values(way)
@@ -100,7 +100,11 @@ def _frame_step(thread: str, frame: FrameType) -> tuple[str, str]:
 
 
 def _is_code(value: Thing) -> bool:
-    return is_suspendable(value) or type(value) is FRAME or coroutine_of(value) is not None
+    return is_suspendable(value) or coroutine_of(value) is not None
+
+
+def _is_frame(value: Thing) -> bool:
+    return type(value) is FRAME
 
 
 def _is_class(value: Thing) -> bool:

@@ -129,21 +129,24 @@ def _is_our_frame(value: Thing) -> bool:
 
 
 def _link(found: list[Thing], batch: set[int]) -> list[int]:
-    """Make nodes of the most telling of what was found, rare types first; return the new ones.
+    """Make nodes of the most telling of what was found, rare kinds first; return the new ones.
 
-    Of the many that may refer to one object, only some of each type are followed.
+    Of the many that may refer to one object, only some of each kind are followed.
     """
     new: list[int] = []
-    frequency: dict[int, int] = {}
-    _count_elements(frequency, map(id, map(type, found)))
+    kinds = list(map(_kind, found))
+    frequency: dict[object, int] = {}
+    _count_elements(frequency, kinds)
     followed: dict[object, int] = {}
-    for value in sorted(found, key=lambda v: frequency[id(type(v))])[:_LONGEST_LOOK]:
+    rare_first = sorted(range(len(found)), key=lambda at: frequency[kinds[at]])
+    for at in rare_first[:_LONGEST_LOOK]:
+        value = found[at]
         node, referents = _node(value)
         if node in _NAMESPACES:
             continue
         nearer = []
         for child in set(filter(batch.__contains__, referents)):
-            alike = (child, id(type(value)))
+            alike = (child, kinds[at])
             followed[alike] = followed.get(alike, 0) + 1
             followed[child] = followed.get(child, 0) + 1
             if followed[alike] <= _PER_TYPE and followed[child] <= _PER_NODE:
@@ -151,6 +154,13 @@ def _link(found: list[Thing], batch: set[int]) -> list[int]:
         if nearer:
             _add(node, value, nearer, new)
     return new
+
+
+def _kind(value: Thing) -> object:
+    """Return the id of a type; of a dict also its length and first key: which class's it may be."""
+    if type(value) is not dict:
+        return id(type(value))
+    return (len(value), id(next(iter(value), None)))
 
 
 def _add(node: int, value: Thing, nearer: list[int], new: list[int]) -> None:
