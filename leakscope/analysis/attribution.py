@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from leakscope.analysis.growth import Judged
 from leakscope.analysis.holdings import Leak, is_near
-from leakscope.analysis.names import is_plain, starts_with
+from leakscope.analysis.names import beyond, is_plain
 from leakscope.model.evidence import TypeEvidence
 from leakscope.model.trend import Interval
 
@@ -49,7 +49,7 @@ def _owner(
     """Return the leak that a type nobody accounts for belongs to, judged by chain and rate."""
     chain = evidence.chain if evidence is not None else ()
     for leak in leaks:
-        if any(starts_with(chain, holding.evidence.chain) for holding in leak.holdings):
+        if any(beyond(chain, holding.evidence.chain) is not None for holding in leak.holdings):
             return leak
     for leak in leaks:
         if leak.main.leading == name:

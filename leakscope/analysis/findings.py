@@ -19,8 +19,8 @@ from leakscope.analysis.holdings import (
     leaks_among,
     same_rate,
 )
-from leakscope.analysis.leading import leading_way
-from leakscope.analysis.names import HELD_BY, anonymous, is_plain, is_standard
+from leakscope.analysis.leading import leading_way, telling_way
+from leakscope.analysis.names import HELD_BY, anonymous, is_plain, is_standard, short_path
 from leakscope.model.evidence import HolderEvidence, Step, TypeEvidence
 from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
 from leakscope.model.recording import Recording
@@ -100,6 +100,7 @@ def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -
     main, evidence = leak.main, leak.main.evidence
     sizes = {name: rate * source.size(main, name) for name, rate in leak.types.items()}
     entry = leading_way(evidence.chain, evidence.entry, chains, sizes)
+    entry = telling_way(evidence.chain, entry, chains, {**_kept_bytes(leak), **sizes})
     leading = entry[-1].type if entry else main.leading
     objects = _objects(leak, leading)
     per_work = leak.bytes_per_work + _unseen_bytes(leak, sizes)
@@ -131,7 +132,9 @@ def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -
         chain=(*start, *entry),
         allocated_at=(),
         retained_bytes=round(kept) if size > 0 else None,
-        why=explain_holder(path, evidence.type, evidence.chain, entry, leading, evidence.site),
+        why=explain_holder(
+            short_path(path), evidence.type, evidence.chain, entry, leading, evidence.site
+        ),
         series=tuple(main.judged.followed.values.tolist()),
     )
 
@@ -152,6 +155,12 @@ def _objects(leak: Leak, leading: str) -> Interval:
         per_entry = leak.types[leading] / slope.estimate
     whole = round(per_entry)
     return _scaled(slope, whole if whole and is_near(per_entry, whole) else per_entry)
+
+
+def _kept_bytes(leak: Leak) -> dict[str, float]:
+    """Return how fast bytes of each type accumulate, as the entries that were looked at tell."""
+    slope = leak.main.slope.estimate
+    return {share.type: slope * share.bytes for share in leak.main.evidence.shares}
 
 
 def _unseen_bytes(leak: Leak, sizes: Mapping[str, float]) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from leakscope.analysis.names import anonymous, starts_with
+from leakscope.analysis.names import anonymous, beyond, is_plain
 from leakscope.model.evidence import Step, TypeEvidence
 
 MOST = 0.8
@@ -30,15 +30,39 @@ def leading_way(
     as long as most of the weight lies beyond. It replaces `entry` only where it goes the same way
     and farther.
     """
-    tails = {
-        name: chains[name].chain[len(holder) :]
-        for name in weights
-        if name in chains and starts_with(chains[name].chain, holder)
-    }
-    way = _shared(tails, weights)
+    way = _shared(_tails(holder, chains, weights), weights)
     if len(way) <= len(entry) or _types(way[: len(entry)]) != _types(entry):
         return tuple(entry)
     return (*entry, *way[len(entry) :])
+
+
+def telling_way(
+    holder: Sequence[Step],
+    way: Sequence[Step],
+    chains: Mapping[str, TypeEvidence],
+    weights: Mapping[str, float],
+) -> tuple[Step, ...]:
+    """Return a way to an object of the program's or a library's own type, if there is one as big.
+
+    A dict whose keys are tuples and whose values are sessions leaks sessions. `way` stays where
+    it leads to such a type already, or where what it leads to outweighs them all.
+    """
+    if not way or not is_plain(way[-1].type):
+        return tuple(way)
+    tails = _tails(holder, chains, weights)
+    own = [name for name, tail in tails.items() if tail and not is_plain(name)]
+    heaviest = max(own, key=lambda name: (weights[name], name), default=None)
+    if heaviest is None or weights[heaviest] < weights.get(way[-1].type, 0.0) / 2:
+        return tuple(way)
+    return tuple(tails[heaviest])
+
+
+def _tails(
+    holder: Sequence[Step], chains: Mapping[str, TypeEvidence], names: Iterable[str]
+) -> dict[str, Sequence[Step]]:
+    """Return the way on from the container for the types whose chains lead through it."""
+    tails = {name: beyond(chains[name].chain, holder) for name in names if name in chains}
+    return {name: tail for name, tail in tails.items() if tail is not None}
 
 
 def _shared(tails: Mapping[str, Sequence[Step]], weights: Mapping[str, float]) -> tuple[Step, ...]:

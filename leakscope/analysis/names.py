@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from leakscope.model.evidence import Step
 
+_LONGEST_PATH = 60
+_PART = re.compile(r" -> (?:(?! -> )[^.\[])+|\.[^.\[ ]+|\[[^\]]*\]|[^.\[ ]+|.", re.DOTALL)
+
 HELD_BY = "held by"
 """The edge to the first object of a chain whose root was not found."""
 
@@ -28,6 +31,18 @@ def path_of(chain: Sequence[Step]) -> str:
         glued = not path or edge.startswith((".", "["))
         path += edge if glued else f" -> {edge}"
     return path
+
+
+def short_path(path: str) -> str:
+    """Return a path to speak of in a sentence: of a long one the end, `….jar._cookies`."""
+    if len(path) <= _LONGEST_PATH:
+        return path
+    kept = ""
+    for part in reversed(_PART.findall(path)):
+        if kept and len(part) + len(kept) > _LONGEST_PATH:
+            break
+        kept = part + kept
+    return "…" + kept.removeprefix(" -> ")
 
 
 def is_named(chain: Sequence[Step]) -> bool:
@@ -71,6 +86,31 @@ def is_rooted_in_program(chain: Sequence[Step]) -> bool:
 def starts_with(chain: Sequence[Step], beginning: Sequence[Step]) -> bool:
     """Return whether `chain` leads through all of `beginning`, which is not empty."""
     return bool(beginning) and tuple(chain[: len(beginning)]) == tuple(beginning)
+
+
+def beyond(chain: Sequence[Step], container: Sequence[Step]) -> tuple[Step, ...] | None:
+    """Return what follows in `chain` after the container that `container` leads to.
+
+    None if the chain does not lead through it. It does when it has the same steps, whatever the
+    indexes, or when it comes another way but through the same attribute of the same type.
+    """
+    if not container:
+        return None
+    steps = [_shape(step) for step in chain]
+    whole = [_shape(step) for step in container]
+    if steps[: len(whole)] == whole:
+        return tuple(chain[len(whole) :])
+    owner = whole[-2:]
+    if len(owner) < 2 or is_plain(owner[0][1]) or not owner[1][0].startswith("."):
+        return None
+    for at in range(len(steps) - 1):
+        if steps[at][1] == owner[0][1] and steps[at + 1] == owner[1]:
+            return tuple(chain[at + 2 :])
+    return None
+
+
+def _shape(step: Step) -> tuple[str, str]:
+    return anonymous(step.edge), step.type
 
 
 def short_type(type_name: str) -> str:

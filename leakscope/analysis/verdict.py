@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leakscope.analysis.growth import Growth
-from leakscope.analysis.names import short_type
+from leakscope.analysis.names import short_path, short_type
 from leakscope.model.finding import Finding, Status, Verdict
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.trend import Label
+
+_MUCH = float(4 << 20)
+"""Bytes of RSS that must have come without any Python type before that is worth a word."""
 
 _ENDINGS = {
     Ending.TARGET_EXITED: "The target exited while it was watched; this is what was seen until "
@@ -52,7 +55,7 @@ def caveats_of(
             f"Next to no work was done before {idle} of {len(recording.censuses)} samples; "
             "they are not counted."
         )
-    if not findings and growth.rss is not None and growth.rss.grows:
+    if not findings and growth.rss is not None and growth.rss.grows and growth.rss.gain >= _MUCH:
         slope = growth.rss.trend.slope
         found.append(
             f"No Python type grows, yet RSS rises by {slope.estimate:,.0f} bytes per "
@@ -83,5 +86,5 @@ def _leaking(findings: Sequence[Finding]) -> str:
 
 def _subject(finding: Finding) -> str:
     if finding.holder is not None:
-        return f"{finding.holder.path} ({short_type(finding.type)})"
+        return f"{short_path(finding.holder.path)} ({short_type(finding.type)})"
     return finding.type

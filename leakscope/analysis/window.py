@@ -17,7 +17,7 @@ WARM_UP_SHARE = 0.25
 _FEWEST_GAINED = 10.0
 _ENOUGH_GAINED = 100.0
 _SHARE_OF_WORK = 0.01
-_RSS_FLOOR = float(4 << 20)
+_RSS_FLOOR = float(1 << 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Window:
 
         For objects and entries: one per 100 units of work, but never less than 10 nor more than
         100. So a handful of late cache entries is no growth, and a leak of one object in a
-        thousand requests is found once enough requests were served. For RSS: 4 MiB, since
-        interpreters get memory a mebibyte at a time.
+        thousand requests is found once enough requests were served. For RSS: 1 MiB, what
+        interpreters ask the system for at a time.
         """
         if kind is KeyKind.RSS:
             return _RSS_FLOOR

@@ -394,6 +394,39 @@ def test_errors_that_are_kept_with_their_frames_are_told_as_such() -> None:
     assert "a Request" in why
 
 
+def test_a_dict_from_tuples_to_sessions_leaks_sessions() -> None:
+    recording = leaky(
+        {"builtins.tuple": growing(1, level=900, noise=2), "shop.Session": growing(1, noise=2)},
+        {"shop.OPEN:dict": growing(1)},
+        holder(
+            "shop.OPEN:dict",
+            entry="<key> : builtins.tuple",
+            shares={"builtins.tuple": (1, 64), "shop.Session": (1, 64), "builtins.str": (1, 60)},
+        ),
+        held_type(
+            "shop.Session",
+            chain="module shop : module -> .OPEN : dict -> [<tuple len 2>] : shop.Session",
+        ),
+    )
+    finding = only_finding(recording)
+    assert finding.type == "shop.Session"
+    assert finding.chain[-1].edge == "[<tuple len 2>]"
+
+
+def test_a_dict_from_keys_to_large_texts_leaks_texts() -> None:
+    recording = leaky(
+        {"shop.Key": growing(1, noise=2)},
+        {"shop.PAGES:dict": growing(1)},
+        holder(
+            "shop.PAGES:dict",
+            entry="[*] : builtins.bytes",
+            shares={"builtins.bytes": (1, 4000), "shop.Key": (1, 48)},
+        ),
+        held_type("shop.Key", chain="module shop : module -> .PAGES : dict -> <key> : shop.Key"),
+    )
+    assert only_finding(recording).type == "builtins.bytes"
+
+
 def test_an_unbounded_function_cache_is_told_as_one() -> None:
     recording = leaky(
         {"shop.Policy": growing(1, level=3, noise=2)},

@@ -7,10 +7,12 @@ import pytest
 from leakscope.analysis.fingerprint import fingerprint
 from leakscope.analysis.names import (
     anonymous,
+    beyond,
     is_plain,
     is_rooted_in_program,
     is_standard,
     path_of,
+    short_path,
     starts_with,
 )
 from tests.builders import steps
@@ -30,6 +32,16 @@ from tests.builders import steps
 )  # fmt: skip
 def test_a_path_reads_as_one_would_write_it(chain: str, path: str) -> None:
     assert path_of(steps(chain)) == path
+
+
+def test_of_a_long_path_a_sentence_has_the_end() -> None:
+    assert short_path("shop.audit.PENDING") == "shop.audit.PENDING"
+    long = "asyncio.events._policy._local -> <reference>[<weakref>]['_loop']._scheduled[4].client"
+    assert short_path(f"{long}._cookie_jar._cookies").endswith(
+        "_scheduled[4].client._cookie_jar._cookies"
+    )
+    assert short_path(f"{long}._cookie_jar._cookies").startswith("…")
+    assert len(short_path(f"{long}._cookie_jar._cookies")) <= 61
 
 
 @pytest.mark.parametrize(
@@ -96,3 +108,28 @@ def test_fingerprints_tell_holders_types_and_entries_apart() -> None:
         fingerprint(steps("module shop : module -> .B : dict"), entry, "shop.Order", "dict"),
     }
     assert len(prints) == 5
+
+
+def test_a_chain_leads_through_a_container_whatever_the_indexes() -> None:
+    jar = steps("module shop : module -> .USERS : dict -> ['a'] : U -> .jar : dict")
+    chain = steps(
+        "module shop : module -> .USERS : dict -> [9] : U -> .jar : dict -> ['k'] : shop.Cookie"
+    )
+    assert beyond(chain, jar) == steps("['k'] : shop.Cookie")
+
+
+def test_a_chain_leads_through_a_container_by_another_way_to_its_owner() -> None:
+    jar = steps("module shop : module -> .CLIENT : shop.Client -> .jar : shop.Jar -> .all : dict")
+    chain = steps("task t : Task -> local jar : shop.Jar -> .all : dict -> ['k'] : shop.Cookie")
+    assert beyond(chain, jar) == steps("['k'] : shop.Cookie")
+
+
+def test_a_chain_through_another_container_leads_elsewhere() -> None:
+    jar = steps("module shop : module -> .CLIENT : shop.Client -> .jar : dict")
+    assert beyond(steps("module shop : module -> .OTHER : dict -> ['k'] : C"), jar) is None
+    assert beyond(steps("module shop : module -> .X : shop.Client -> .log : list"), jar) is None
+    assert (
+        beyond(steps("module a : module -> .jar : dict"), steps("module b : m -> .jar : dict"))
+        is None
+    )
+    assert beyond(jar, ()) is None
