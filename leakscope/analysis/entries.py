@@ -19,9 +19,9 @@ from leakscope.analysis.retention import (
     named_chain,
     named_steps,
 )
-from leakscope.analysis.typenames import is_code, is_plain
 from leakscope.model.evidence import EntryShare, HolderEvidence
 from leakscope.model.heap import HeapSnapshot
+from leakscope.model.typenames import leading, telling
 
 _SAMPLED = 64
 """Entries that are looked into; they are alike."""
@@ -44,11 +44,9 @@ class EntryDomain:
 def entry_domain(heap: DominatedHeap, entries: Rows) -> EntryDomain | None:
     """Return what the entries of an accumulation are, None if there are none.
 
-    `entries` are rows of the same heap. Of the type that retains most, a sample is followed down
-    the dominator tree as long as one object accounts for 80 % of what the entry retains. On that
-    way the first task, coroutine or function is what matters; without one the last object that is
-    more than a building block (so a dictionary of attributes counts to its owner); without one
-    the entry itself. What most of the sample have in common is returned.
+    `entries` are rows of the same heap. Of the type that tells most, a sample is followed down
+    the dominator tree as long as one object accounts for 80 % of what the entry retains; on that
+    way `leading` says what matters. What most of the sample have in common is returned.
     """
     if not len(entries):
         return None
@@ -95,12 +93,14 @@ def holder_evidence(
 
 
 def _sample(snapshot: HeapSnapshot, entries: Rows, retained: Amounts) -> Rows:
-    """Return some entries of the type that retains most, evenly spaced, ascending."""
+    """Return some entries of the type that tells most, evenly spaced, ascending."""
     types = snapshot.type[entries]
     totals = np.bincount(types, weights=retained[entries])
     present = np.unique(types)
-    leading = min(present, key=lambda index: (-totals[index], snapshot.type_names[index]))
-    alike: Rows = entries[types == leading]
+    ordered = sorted(present, key=lambda index: snapshot.type_names[index])
+    names = [snapshot.type_names[index] for index in ordered]
+    tells = telling(names, [float(totals[index]) for index in ordered])
+    alike: Rows = entries[types == ordered[tells]]
     if len(alike) <= _SAMPLED:
         return alike
     spaced: Rows = alike[np.linspace(0, len(alike) - 1, _SAMPLED).astype(np.int64)]
@@ -120,11 +120,7 @@ def _to_what_matters(heap: DominatedHeap, retained: Amounts, entry: int) -> Chai
             break
         path.append(heaviest)
     names = [type_name(heap.graph.snapshot, row) for row in path]
-    code = [i for i, name in enumerate(names) if is_code(name)]
-    # Further objects of a type that was met, or a way without end, are links of a linked list.
-    named = [i for i, name in enumerate(names) if not is_plain(name) and names.index(name) == i]
-    ends = code[:1] or named[-1:] if len(path) < _DEEPEST else named[:1]
-    return tuple(path[: max(ends, default=0) + 1])
+    return tuple(path[: leading(names, [float(retained[row]) for row in path]) + 1])
 
 
 def _shares(heap: DominatedHeap, sample: Rows) -> tuple[EntryShare, ...]:

@@ -8,7 +8,7 @@ from leakscope.analysis.dominators import DominatedHeap
 from leakscope.analysis.growth_map import GrowthMap
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Rows
-from leakscope.analysis.typenames import is_plain
+from leakscope.model.typenames import is_plain
 
 EXPLAINS = 0.8
 """The part of a whole from which on one object explains it."""

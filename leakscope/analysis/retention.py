@@ -15,9 +15,9 @@ import numpy as np
 from leakscope.analysis import kernels
 from leakscope.analysis.heapgraph import HeapGraph, type_name
 from leakscope.analysis.kernels import SUPER_ROOT, Mask, Rows
-from leakscope.analysis.typenames import bare
 from leakscope.model.evidence import Step
 from leakscope.model.heap import HeapSnapshot
+from leakscope.model.typenames import bare
 
 Chain = tuple[int, ...]
 

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from leakscope.model.typenames import is_plain, leading, telling
+
 DOMINATES = 0.8
 """The share of an entry's bytes that an object must account for to speak for the entry."""
 
@@ -100,42 +102,40 @@ def shares(graph: EntryGraph, kept: frozenset[int]) -> dict[str, tuple[int, int]
 def headline(graph: EntryGraph, kept: frozenset[int]) -> Headline | None:
     """Return the object that an engineer would name as what leaks; None for an empty graph.
 
-    Goes down from the entry as long as one object accounts for most of its bytes, and stops at
-    code (a task, a coroutine, a function with what it closes over). Of the objects on the way, the
-    last that is more than a plain container is named, else the first.
+    Goes down from the entry as long as one object accounts for most of its bytes; of the objects
+    on the way it is the one that `leading` names.
     """
     if not any(root in kept for root in graph.roots):
         return None
-    line = _heavy_line(graph, kept)
+    parents = _dominators(graph, kept)
+    sizes = _retained_sizes(graph, parents)
+    line = _heavy_line(graph, parents, sizes)
     code = [at for at in line if graph.nodes[at].is_code]
-    named = [at for at in line if not is_plain(graph.nodes[at].type)]
-    chosen = code[0] if code else named[-1] if named else line[0]
+    names = [graph.nodes[at].type for at in line]
+    chosen = code[0] if code else line[leading(names, [sizes[at] for at in line])]
     way = _shortest_way(graph, kept, chosen)
     return Headline(graph.edges[way[0]], way)
 
 
-def is_plain(type_name: str) -> bool:
-    """Return whether a type is one of the building blocks that say nothing of their meaning."""
-    module = type_name.rpartition(".")[0]
-    return module in ("builtins", "collections", "", "functools", "types", "_asyncio", "weakref")
-
-
-def _heavy_line(graph: EntryGraph, kept: frozenset[int]) -> list[int]:
+def _heavy_line(graph: EntryGraph, parents: dict[int, int], sizes: dict[int, int]) -> list[int]:
     """Return the objects, from the entry on, that each account for most of the entry.
 
-    The heaviest object of the entry comes first, whatever its share. What a plain container takes
-    for itself counts for nobody.
+    The most telling object of the entry comes first, whatever its share. What a plain container
+    takes for itself counts for nobody.
     """
     below: dict[int, list[int]] = {}
-    parents = _dominators(graph, kept)
-    sizes = _retained_sizes(graph, parents)
     for at, parent in parents.items():
         below.setdefault(parent, []).append(at)
     line: list[int] = []
     total = sum(sizes[at] for at in below[-1])
     candidates = below[-1]
     while candidates:
-        heaviest = max(candidates, key=lambda at: (sizes[at], -at))
+        if line:
+            heaviest = max(candidates, key=lambda at: (sizes[at], -at))
+        else:
+            types = [graph.nodes[at].type for at in candidates]
+            heaviest = candidates[telling(types, [sizes[at] for at in candidates])]
+            total = min(total, sizes[heaviest])
         if line and sizes[heaviest] < DOMINATES * total:
             break
         line.append(heaviest)
