@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.capture.heapstream import BrokenStream, Frame, FrameKind, HeapStream, StreamHeader
+from leakscope.capture.heapnames import HeapRoots, RootsReader
+from leakscope.capture.heapstream import (
+    BrokenStream,
+    Frame,
+    FrameKind,
+    HeapStream,
+    StreamHeader,
+    text_of,
+)
 from leakscope.model.census import ContainerLength
 from leakscope.model.heap import HeapSnapshot
 
@@ -70,6 +78,7 @@ class FrozenHeap:
     containers: tuple[ContainerLength, ...]
     snapshot: HeapSnapshot
     """In ascending order of address."""
+    roots: HeapRoots
     summary: WalkSummary
 
 
@@ -97,10 +106,14 @@ def read_heap(stream: HeapStream, *, containers: int | None = None) -> FrozenHea
     preamble = _Preamble.read(stream)
     columns = _Columns(preamble.objects, preamble.references, len(preamble.types))
     frame = columns.read(stream, preamble.next)
+    roots = RootsReader(header.version)
+    while frame.kind is FrameKind.ROOTS:
+        roots.read(stream, frame)
+        frame = stream.next_frame()
     summary = _summary(stream, frame)
     snapshot = columns.snapshot(tuple(t.name for t in preamble.types))
     found = preamble.containers(containers)
-    return FrozenHeap(header, preamble.types, found, snapshot, summary)
+    return FrozenHeap(header, preamble.types, found, snapshot, roots.roots(), summary)
 
 
 @dataclass(slots=True)
@@ -167,14 +180,6 @@ def _types(stream: HeapStream, frame: Frame) -> list[HeapType]:
             raise BrokenStream("the types in the stream are cut")
         found.append(HeapType(text_of(name)[:_LONGEST_NAME], address, objects, size))
     return found
-
-
-def text_of(content: bytes) -> str:
-    """Return text of the target, lone surrogates included; what is no UTF-8 is replaced."""
-    try:
-        return content.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return content.decode("utf-8", "replace")
 
 
 def _summary(stream: HeapStream, frame: Frame) -> WalkSummary:

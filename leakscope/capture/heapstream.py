@@ -179,3 +179,11 @@ class HeapStream:
         self._still_there()
         if time.monotonic() >= self.deadline:
             raise SnapshotFailed("the frozen copy of the target did not finish in time")
+
+
+def text_of(content: bytes) -> str:
+    """Return text of the target, lone surrogates included; what is no UTF-8 is replaced."""
+    try:
+        return content.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return content.decode("utf-8", "replace")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from leakscope.capture.heapnames import HeapNames
 from leakscope.capture.heapreader import FrozenHeap, HeapCensus, read_census, read_heap
 from leakscope.capture.heapstream import FAILURES, HeapStream, SnapshotFailed
 from leakscope.capture.interface import Reading
@@ -71,7 +72,7 @@ class OpenHeap:
     def __init__(self, heap: FrozenHeap, stream: HeapStream, pause: Pause) -> None:
         self.heap = heap
         self.pause = pause
-        self.stream = stream
+        self.names = HeapNames(stream, heap.header.version, heap.roots)
 
 
 Explain = Callable[[OpenHeap, Suspects], Evidence]

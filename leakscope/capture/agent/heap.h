@@ -47,6 +47,7 @@ enum {
     LS_SET_SMALL_TABLE = 64,
     LS_STR_LENGTH = 16,
     LS_STR_STATE = 32,
+    LS_BYTES_START = 32,
 };
 
 enum {
@@ -64,7 +65,7 @@ enum {
     LS_FLAG_TYPE = 1u << 31,
 };
 
-/* --- heap_layout.c: what this interpreter looks like ------------------------------------------ */
+/* ---- heap_layout.c: what this interpreter looks like */
 
 /* Field offsets that differ between minor versions. 0 means: this version has no such field. */
 struct ls_offsets {
@@ -112,7 +113,7 @@ struct ls_python {
     void (*gil_release)(int);
     ls_object set_type, frozenset_type, bytearray_type, odict_type, frame_type, gen_type, coro_type,
         asyncgen_type, code_type, module_type, function_type, cell_type, method_type, none,
-        cfunction_type, member_type, dict_type, type_type, frozendict_type;
+        cfunction_type, member_type, dict_type, type_type, frozendict_type, weakref_type;
     uintptr_t image_start, image_end; /* where the interpreter itself is loaded */
 };
 
@@ -144,8 +145,7 @@ void *ls_symbol(const char *name);
 /* Parent, GIL held. Finds the heads of the collector's lists without running the collector. */
 enum ls_failure ls_generations_find(uintptr_t heads[LS_GENERATIONS]);
 
-/* --- heap_memory.c: memory, the visited set and the work list of the child ---------------------
- */
+/* ---- heap_memory.c: memory, the visited set and the work list of the child */
 
 /* Zeroed pages, or the child ends with LS_FAIL_MEMORY. `bytes` counts against the budget. */
 void *ls_map(size_t bytes);
@@ -169,6 +169,8 @@ static inline int ls_plausible(uintptr_t address) {
 
 /* Remember a plausible address; returns 1 if it was new. */
 int ls_visited_add(uintptr_t address);
+/* Whether a plausible address was added. */
+int ls_visited_has(uintptr_t address);
 /* After the last add: number all addresses in ascending order. Returns how many there are. */
 uint64_t ls_visited_number(void);
 /* The number of an address that was added. */
@@ -179,7 +181,7 @@ struct ls_leaf *ls_visited_next(uint64_t *cursor);
 void ls_pending_push(ls_object object);
 int ls_pending_pop(ls_object *object);
 
-/* --- heap_types.c: one record per type -------------------------------------------------------- */
+/* ---- heap_types.c: one record per type */
 
 enum ls_kind {
     LS_KIND_PLAIN,
@@ -223,7 +225,7 @@ static inline int ls_has_gc_header(ls_object object, const struct ls_type *type)
  */
 size_t ls_type_name(ls_object type, char *text, size_t room);
 
-/* --- heap_text.c ------------------------------------------------------------------------------ */
+/* ---- heap_text.c */
 
 /* The text of a str as UTF-8, cut at `room` between characters; 0 if `object` is no str. */
 size_t ls_text_of(ls_object object, char *text, size_t room);
@@ -232,7 +234,7 @@ intptr_t ls_text_length(ls_object object);
 int ls_text_equals(ls_object object, const char *text);
 int ls_text_is_interned(ls_object object);
 
-/* --- heap_size.c ------------------------------------------------------------------------------ */
+/* ---- heap_size.c */
 
 /* `sys.getsizeof` (header of the collector included), plus attribute values that the interpreter
  * keeps outside of any dict, which getsizeof leaves out; those are also added to `*values`. */
@@ -244,7 +246,7 @@ uintptr_t ls_inline_values(ls_object object, const struct ls_type *type);
 /* How many values fit where `keys` is the shared table of their names. */
 int64_t ls_shared_keys_room(uintptr_t keys);
 
-/* --- heap_dict.c ------------------------------------------------------------------------------ */
+/* ---- heap_dict.c */
 
 struct ls_entries {
     uintptr_t first; /* address of the first entry */
@@ -260,7 +262,7 @@ uint64_t ls_keys_size(uintptr_t keys);
  * not count. Known by what only it holds: interned strings, each under itself. */
 int ls_is_interned_table(ls_object dict);
 
-/* --- heap_references.c ------------------------------------------------------------------------ */
+/* ---- heap_references.c */
 
 /* What the context of every visit function starts with. */
 struct ls_visitor {
@@ -276,7 +278,7 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
 /* Whether objects of this type can have references at all. */
 int ls_has_references(const struct ls_type *type);
 
-/* --- heap_stream.c ---------------------------------------------------------------------------- */
+/* ---- heap_stream.c */
 
 enum ls_frame_kind {
     LS_FRAME_HEADER = 1,
@@ -312,8 +314,7 @@ int ls_stream_read(void *buffer, size_t bytes);
 void ls_child_fail(enum ls_failure why) __attribute__((noreturn));
 void ls_child_exit(int status) __attribute__((noreturn));
 
-/* --- heap_walk.c, heap_child.c, heap_roots.c, heap_name.c --------------------------------------
- */
+/* ---- heap_walk.c, heap_child.c, heap_roots.c, heap_name.c */
 
 enum { LS_DEPTH_CENSUS = 1, LS_DEPTH_FULL = 2 };
 
@@ -334,13 +335,14 @@ struct ls_freeze {
     int parent;
 };
 
+/* What was frozen; set once, when the child begins. */
+extern struct ls_freeze ls_frozen;
+
 /* The child's life. */
 void ls_child_main(const struct ls_freeze *freeze) __attribute__((noreturn));
 void ls_walk(const struct ls_freeze *freeze);
-/* Answers requests for names until the controller hangs up. */
-void ls_names_serve(const struct ls_freeze *freeze);
 
-/* --- heap_fork.c: called by the agent's dispatcher, without the GIL --------------------------- */
+/* ---- heap_fork.c: called by the agent's dispatcher, without the GIL */
 
 struct ls_heap_opened {
     uint32_t failure; /* enum ls_failure */

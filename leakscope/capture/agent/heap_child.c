@@ -3,7 +3,7 @@
  * It runs on a copy of the agent thread's stack. Whatever other threads held when the heap froze
  * stays held for ever here, so: system calls and the walk, nothing of libc that locks. */
 #define _GNU_SOURCE
-#include "heap.h"
+#include "heap_names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +81,8 @@ static void report_header(const struct ls_freeze *freeze) {
     ls_stream_frame(LS_FRAME_HEADER, 1, &header, sizeof header);
 }
 
+struct ls_freeze ls_frozen;
+
 void ls_child_main(const struct ls_freeze *freeze) {
     keep_only(freeze->socket);
     forget_handlers();
@@ -88,8 +90,9 @@ void ls_child_main(const struct ls_freeze *freeze) {
     ls_stream_open(STREAM);
     ls_memory_limit(freeze->request.limit_bytes);
     report_header(freeze);
+    ls_frozen = *freeze;
     ls_walk(freeze);
     if (freeze->request.depth == LS_DEPTH_FULL)
-        ls_names_serve(freeze);
+        ls_names_serve();
     ls_child_exit(0);
 }

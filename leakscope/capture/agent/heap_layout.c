@@ -262,6 +262,7 @@ static int bind_symbols(void) {
         {&py->method_type, "PyMethod_Type", 1},
         {&py->cfunction_type, "PyCFunction_Type", 1},
         {&py->member_type, "PyMemberDescr_Type", 1},
+        {&py->weakref_type, "_PyWeakref_RefType", 1},
         {&py->none, "_Py_NoneStruct", 1},
         {&py->frozendict_type, "PyFrozenDict_Type", 0}, /* 3.15 */
     };

@@ -27,8 +27,7 @@ void *ls_map(size_t bytes) {
     return pages;
 }
 
-/* --- The visited set ---------------------------------------------------------------------------
- */
+/* ---- The visited set */
 
 enum { DIRECTORY_BITS = 13, LEAVES_AT_ONCE = 32 };
 #define DIRECTORY_SIZE (1u << DIRECTORY_BITS)
@@ -79,6 +78,14 @@ int ls_visited_add(uintptr_t address) {
     return 1;
 }
 
+int ls_visited_has(uintptr_t address) {
+    uintptr_t region = address >> LS_REGION_SHIFT;
+    struct ls_leaf **low = directory[region >> DIRECTORY_BITS];
+    const struct ls_leaf *leaf = low == NULL ? NULL : low[region & (DIRECTORY_SIZE - 1)];
+    uint32_t bit = bit_of(address);
+    return leaf != NULL && (leaf->bits[bit >> 6] >> (bit & 63) & 1);
+}
+
 /* __builtin_popcountll would need libgcc, which the agent does not link. */
 static inline uint32_t count_bits(uint64_t word) {
     word -= word >> 1 & 0x5555555555555555u;
@@ -123,8 +130,7 @@ uint32_t ls_visited_rank(uintptr_t address) {
     return rank + count_bits(leaf->bits[word] & (((uint64_t)1 << (bit & 63)) - 1));
 }
 
-/* --- The work list ------------------------------------------------------------------------------
- */
+/* ---- The work list */
 
 enum { CHUNK_OBJECTS = 65534 };
 

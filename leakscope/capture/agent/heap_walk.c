@@ -7,7 +7,7 @@
  * For a census that is all: totals per type. For a full snapshot the objects are then numbered in
  * order of address and a second pass, in that order, streams them with their references. */
 #define _GNU_SOURCE
-#include "heap.h"
+#include "heap_names.h"
 
 #include <string.h>
 #include <time.h>
@@ -38,7 +38,7 @@ static uint64_t now_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* --- First pass ------------------------------------------------------------------------------- */
+/* ---- First pass */
 
 static void report_length(const struct walk *walk, ls_object object, const struct ls_type *type) {
     int64_t length = ls_length_of(object, type);
@@ -125,7 +125,7 @@ static void report_types(void) {
     }
 }
 
-/* --- Second pass ------------------------------------------------------------------------------ */
+/* ---- Second pass */
 
 static void flush_references(void) {
     if (block.references == 0)
@@ -250,6 +250,7 @@ void ls_walk(const struct ls_freeze *freeze) {
         record_all(&recorded);
         if (recorded.objects != found.objects || recorded.references != found.references)
             ls_child_fail(LS_FAIL_UNSTABLE);
+        ls_roots(freeze);
     }
     uint64_t end[4] = {found.odd, recorded.values_bytes, ls_memory_used(), now_ns() - began};
     ls_stream_frame(LS_FRAME_END, 1, end, sizeof end);

@@ -1,0 +1,53 @@
+/* Names in the frozen heap: roots, calls, attributes. Child only, after the walk. */
+#ifndef LEAKSCOPE_HEAP_NAMES_H
+#define LEAKSCOPE_HEAP_NAMES_H
+
+#include "heap.h"
+
+/* ---- heap_frames.c: running and suspended functions */
+
+struct ls_call {
+    ls_object code;
+    uintptr_t locals; /* address of the first local variable */
+    uint32_t count;
+    int32_t offset; /* of the instruction that runs or ran last, in bytes from the code's start */
+};
+
+/* The call of a frame object, generator, coroutine; of an interpreter frame. 0 if there is none. */
+int ls_call_of(ls_object object, const struct ls_type *type, struct ls_call *call);
+int ls_call_of_frame(uintptr_t frame, struct ls_call *call);
+uintptr_t ls_frame_of_thread(void *thread);
+uintptr_t ls_frame_before(uintptr_t frame);
+/* A local variable, or the cell that it is in; 0 if it is not set. */
+ls_object ls_call_local(const struct ls_call *call, uint32_t index);
+size_t ls_local_name(ls_object code, uint32_t index, char *text, size_t room);
+size_t ls_free_variable_name(ls_object code, uint32_t index, char *text, size_t room);
+size_t ls_function_name(ls_object code, char *text, size_t room);
+
+/* ---- heap_attribute.c */
+
+/* The dict of an instance, module or class; 0 if it has none. */
+ls_object ls_attribute_dict(ls_object object, const struct ls_type *type);
+/* The name of the slot, field or value beside the instance that is `value`; 0 if none is. */
+size_t ls_attribute_name(ls_object object, const struct ls_type *type, ls_object value, char *text,
+                         size_t room);
+ls_object ls_attribute_value(ls_object object, const struct ls_type *type, const char *name);
+ls_object ls_dict_key_of(ls_object dict, ls_object value);
+ls_object ls_dict_value_of(ls_object dict, const char *name);
+/* What `threading` calls the thread of this ident. */
+size_t ls_thread_name(uint64_t ident, char *text, size_t room);
+
+/* ---- heap_roots.c, heap_name.c */
+
+enum ls_root_kind { LS_ROOT_MODULE = 1, LS_ROOT_THREAD, LS_ROOT_CALL, LS_ROOT_LOCAL, LS_ROOT_END };
+
+void ls_roots(const struct ls_freeze *freeze);
+void ls_send_call(uint32_t kind, uint64_t object, uint64_t thread, const struct ls_call *call);
+void ls_send_end(void);
+
+enum ls_question { LS_ASK_CHAIN = 1, LS_ASK_CALLS, LS_ASK_LABELS };
+
+/* Answers questions until the controller hangs up. */
+void ls_names_serve(void);
+
+#endif

@@ -1,0 +1,277 @@
+"""What a frozen heap hangs from, and what its references are called.
+
+Roots come with the snapshot; references are named on request, while the frozen copy waits. All
+text is the target's: keys only where they look like names, never a value.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from leakscope.capture.heapstream import BrokenStream, Frame, FrameKind, HeapStream, text_of
+from leakscope.capture.linetable import line_at
+from leakscope.model.evidence import Site
+
+_ROOT = struct.Struct("<IiQQiIII")
+_HEAD = struct.Struct("<IIQ")
+_LENGTH = struct.Struct("<I")
+_MOST_AT_ONCE = 4096
+
+
+class _RootKind(IntEnum):
+    MODULE = 1
+    THREAD = 2
+    CALL = 3
+    LOCAL = 4
+    END = 5
+
+
+class _Question(IntEnum):
+    CHAIN = 1
+    CALLS = 2
+    LABELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRoot:
+    """A module in `sys.modules`."""
+
+    address: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRoot:
+    """A thread that has entered the interpreter."""
+
+    ident: int
+    name: str
+    """As `threading` calls it, or else its ident."""
+    storage: int
+    """Address of the dict that holds its thread-local data, 0 if it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRoot:
+    """A local variable of a function that runs."""
+
+    address: int
+    """Of its value, or of the cell that the value is in."""
+    variable: str
+    thread: str
+    depth: int
+    """0 for the innermost call of its thread."""
+    site: Site
+    """Where the function is."""
+
+    @property
+    def label(self) -> str:
+        """What it is called as the beginning of a chain."""
+        place = f"{self.site.function} ({self.site.file}:{self.site.line})"
+        return f"thread {self.thread} frame {place} local {self.variable}"
+
+
+@dataclass(frozen=True, slots=True)
+class HeapRoots:
+    """What holds a heap from outside and has a name."""
+
+    modules: tuple[ModuleRoot, ...] = ()
+    """In the order of `sys.modules`."""
+    threads: tuple[ThreadRoot, ...] = ()
+    locals: tuple[LocalRoot, ...] = ()
+    """Thread by thread, innermost call first."""
+
+    def label(self, address: int) -> str | None:
+        """Return what the object at `address` is called as a root; the best name, if it has one."""
+        for module in self.modules:
+            if module.address == address:
+                return f"module {module.name}"
+        for thread in self.threads:
+            if thread.storage == address:
+                return f"thread-local data of thread {thread.name}"
+        return next((local.label for local in self.locals if local.address == address), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    kind: _RootKind
+    first_line: int
+    address: int
+    thread: int
+    offset: int
+    name: str
+    file: str
+    table: bytes
+
+    def site(self, version: int) -> Site:
+        line = line_at(version, self.first_line, self.table, self.offset)
+        return Site(self.file, line, self.name)
+
+
+class RootsReader:
+    """Gathers roots from the frames that hold them."""
+
+    def __init__(self, version: int) -> None:
+        self._version = version
+        self._modules: list[ModuleRoot] = []
+        self._threads: list[ThreadRoot] = []
+        self._locals: list[LocalRoot] = []
+        self._depth = -1
+        self._site = Site("", 0, "")
+
+    def read(self, stream: HeapStream, frame: Frame) -> None:
+        """Read one frame of roots."""
+        for record in _records(stream, frame):
+            if record.kind is _RootKind.MODULE:
+                self._modules.append(ModuleRoot(record.address, record.name))
+            elif record.kind is _RootKind.THREAD:
+                name = record.name or str(record.thread)
+                self._threads.append(ThreadRoot(record.thread, name, record.address))
+                self._depth = -1
+            elif record.kind is _RootKind.CALL:
+                self._depth += 1
+                self._site = record.site(self._version)
+            elif record.kind is _RootKind.LOCAL and self._threads and self._depth >= 0:
+                thread = self._threads[-1].name
+                self._locals.append(
+                    LocalRoot(record.address, record.name, thread, self._depth, self._site)
+                )
+
+    def roots(self) -> HeapRoots:
+        """Return what was read."""
+        return HeapRoots(tuple(self._modules), tuple(self._threads), tuple(self._locals))
+
+
+class HeapNames:
+    """Names of references in a frozen heap. Usable until its frozen copy is let go."""
+
+    def __init__(self, stream: HeapStream, version: int, roots: HeapRoots) -> None:
+        self._stream = stream
+        self._version = version
+        self._roots = roots
+        self._edges: dict[tuple[int, int], str] = {}
+
+    def chain(self, addresses: Sequence[int]) -> tuple[str, ...]:
+        """Name the references along a chain of objects, each of which refers to the next.
+
+        One text per reference, as in `Step.edge`. It is empty where an object is only a part of
+        the one before it (the `__dict__` of an instance, the cell of a closure variable);
+        `<reference>` where the reference has no name or is not there.
+        """
+        if len(addresses) < 2:
+            return ()
+        texts: list[str] = []
+        step = _MOST_AT_ONCE - 1
+        for first in range(0, len(addresses) - 1, step):
+            texts += self._texts(_Question.CHAIN, addresses[first : first + step + 1], parts=True)
+        self._edges.update(
+            zip(zip(addresses, addresses[1:], strict=False), texts, strict=True)  # noqa: RUF007
+        )
+        return tuple(texts)
+
+    def edge(self, start: int, end: int) -> str:
+        """Name one reference; what `chain` said of it if it was asked before.
+
+        From address 0 it names the object at `end` as a root.
+        """
+        if start == 0:
+            return self.root(end)
+        known = self._edges.get((start, end))
+        return self.chain((start, end))[0] if known is None else known
+
+    def root(self, address: int) -> str:
+        """Return what an object is called as the beginning of a chain."""
+        known = self._roots.label(address)
+        if known is not None:
+            return known
+        label = self._texts(_Question.LABELS, [address])[0]
+        if label:
+            return f"class {label}"
+        calls = self.suspended([address])[0]
+        if calls:
+            site = calls[0]
+            return f"suspended {site.function} ({site.file}:{site.line})"
+        return "held by C code"
+
+    def suspended(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Return, for each object, where its code is suspended and what it awaits in turn.
+
+        For tasks, coroutines, generators and frames, the outermost call first; empty for all else.
+        """
+        found: list[tuple[Site, ...]] = []
+        for first in range(0, len(addresses), _MOST_AT_ONCE):
+            asked = addresses[first : first + _MOST_AT_ONCE]
+            sites: list[Site] = []
+            before = len(found)
+            for frame in self._answers(_Question.CALLS, asked, FrameKind.ROOTS):
+                for record in _records(self._stream, frame):
+                    if record.kind is _RootKind.END:
+                        found.append(tuple(sites))
+                        sites = []
+                    else:
+                        sites.append(record.site(self._version))
+            if len(found) - before != len(asked):
+                raise BrokenStream("the frozen copy did not answer what was asked")
+        return found
+
+    def _texts(
+        self, question: _Question, addresses: Sequence[int], *, parts: bool = False
+    ) -> list[str]:
+        texts: list[str] = []
+        for frame in self._answers(question, addresses, FrameKind.NAMES):
+            content = self._stream.payload(frame)
+            at = 0
+            for _ in range(frame.count):
+                text, at = _text_at(content, at)
+                texts.append(text)
+        if len(texts) != len(addresses) - parts:
+            raise BrokenStream("the frozen copy did not answer what was asked")
+        return texts
+
+    def _answers(
+        self, question: _Question, addresses: Sequence[int], kind: FrameKind
+    ) -> Iterator[Frame]:
+        """Ask; yield the heads of the frames of the answer, whose payload the caller reads."""
+        packed = struct.pack(f"<{len(addresses)}Q", *addresses)
+        self._stream.send(_HEAD.pack(question, len(addresses), len(packed)) + packed)
+        while (frame := self._stream.next_frame()).kind is not FrameKind.END:
+            if frame.kind is not kind:
+                raise BrokenStream("the frozen copy answers what was not asked")
+            yield frame
+
+
+def _text_at(content: bytearray, at: int) -> tuple[str, int]:
+    """Read a text with its length before it; return it and where it ends."""
+    if at + _LENGTH.size > len(content):
+        raise BrokenStream("a name in the stream is cut")
+    end = at + _LENGTH.size + int(_LENGTH.unpack_from(content, at)[0])
+    if end > len(content):
+        raise BrokenStream("a name in the stream is cut")
+    return text_of(bytes(content[at + _LENGTH.size : end])), end
+
+
+def _records(stream: HeapStream, frame: Frame) -> Iterator[_Record]:
+    content = stream.payload(frame)
+    at = 0
+    for _ in range(frame.count):
+        if at + _ROOT.size > len(content):
+            raise BrokenStream("the roots in the stream are cut")
+        kind, line, address, thread, offset, name, file, table = _ROOT.unpack_from(content, at)
+        at += _ROOT.size
+        texts = bytes(content[at : at + name + file + table])
+        at += name + file + table
+        if at > len(content) or kind not in set(_RootKind):
+            raise BrokenStream("the roots in the stream are cut")
+        yield _Record(
+            _RootKind(kind),
+            line,
+            address,
+            thread,
+            offset,
+            text_of(texts[:name]),
+            text_of(texts[name : name + file]),
+            texts[name + file :],
+        )
