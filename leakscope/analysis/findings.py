@@ -30,6 +30,10 @@ _RARE = 0.05
 """Share of an entry below which a type is not told as growing along with it."""
 
 
+FAINT = 0.1
+"""Share of all objects of a plain type that must be new for their growth to be a finding alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What findings are made of."""
@@ -60,11 +64,22 @@ def findings_of(source: Source) -> tuple[Finding, ...]:
     rates = {item.trend.key: item.trend.slope.estimate for item in growing}
     leaks = leaks_among(named, rates)
     chains = {item.type: item for item in evidence.types}
-    rest = attribute(leaks, growing, chains)
+    rest = [item for item in attribute(leaks, growing, chains) if not is_faint(item)]
     found = [_from_leak(source, leak, chains) for leak in leaks]
     found += [_from_types(source, group, chains) for group in _grouped(source, rest, chains)]
     found += _from_unnamed(source, unnamed, found)
     return _numbered(found)
+
+
+def is_faint(item: Judged) -> bool:
+    """Return whether a type's growth is too little to be told from cycles that await gc.
+
+    Every program has many objects of the language's own types. Those in cyclic garbage count as
+    alive until gc gets to them, which may take longer than a watch; so without a container that
+    grows with them, they must have risen by a good part of what there was.
+    """
+    gained = item.trend.last - item.trend.first
+    return is_plain(item.trend.key) and gained < FAINT * item.trend.last
 
 
 def _numbered(found: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from leakscope.analysis.findings import is_faint
 from leakscope.analysis.growth import Growth
 from leakscope.analysis.names import short_path, short_type
 from leakscope.model.finding import Finding, Status, Verdict
@@ -60,6 +61,14 @@ def caveats_of(
         found.append(
             f"No Python type grows, yet RSS rises by {slope.estimate:,.0f} bytes per "
             f"{recording.work_unit}: native memory or fragmentation."
+        )
+    faint = [item.trend for item in growth.types if item.grows and is_faint(item)]
+    if not findings and faint:
+        most = max(faint, key=lambda trend: (trend.slope.estimate, trend.key))
+        found.append(
+            f"{short_type(most.key)} rose by {most.last - most.first:,.0f} of {most.last:,.0f} and "
+            "nothing was seen to hold them: garbage that awaits collection looks like this; a "
+            "longer watch tells."
         )
     return tuple(dict.fromkeys(found))
 

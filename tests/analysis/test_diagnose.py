@@ -756,3 +756,18 @@ def test_suspects_are_limited_to_the_fastest() -> None:
 
 def test_a_service_at_rest_has_no_suspects() -> None:
     assert not suspects(leaky({"shop.A": flat(10)}, {"shop.B": flat(10)}))
+
+
+def test_a_faint_rise_of_a_plain_type_that_nothing_holds_is_told_and_not_called_a_leak() -> None:
+    diagnosis = diagnose(leaky({"builtins.dict": growing(0.04, level=20_000)}))
+
+    assert diagnosis.verdict is Verdict.CLEAN
+    assert any("awaits collection" in caveat for caveat in diagnosis.caveats)
+
+
+@pytest.mark.parametrize(("name", "level"), [("builtins.dict", 500), ("shop.cache.Entry", 20_000)])
+def test_a_strong_rise_or_one_of_the_programs_own_types_is_a_leak(name: str, level: int) -> None:
+    diagnosis = diagnose(leaky({name: growing(0.04, level=level)}))
+
+    assert diagnosis.verdict is Verdict.LEAKING
+    assert diagnosis.findings[0].type == name
