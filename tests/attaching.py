@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from leakscope.capture.process import identify
 from leakscope.capture.session import Session, agent_path, attach
 from tests.pythons import Interpreter, interpreters
-from tests.targets import eventually, read_line, tell
+from tests.targets import read_line, tell
 
 PYTHON_AGENT = Path(__file__).parents[1] / "leakscope/capture/payload/agent.py"
 AGENT_KINDS = ("native-agent", "python-agent")
@@ -27,7 +28,7 @@ some_pythons = pytest.mark.parametrize(
 )
 """The oldest and the newest that this machine has."""
 
-# Serves one connection after the other: `ping` gets `pong`, `state` what it is made of.
+# Answers `ping` with `pong`, and `state` with what it is made of and the end of the connection.
 ASYNCIO_SERVER = """
 import asyncio, json, sys, threading
 
@@ -38,6 +39,8 @@ async def serve(reader, writer):
             "names": sorted(vars(sys.modules["__main__"])),
         }).encode()
         writer.write(answer + b"\\n")
+        if line != b"ping\\n":
+            break
     writer.close()
 
 async def main():
@@ -121,11 +124,19 @@ def traces(pid: int) -> Traces:
 
 def assert_no_traces(pid: int, before: Traces, *, deadline: float = 20.0) -> None:
     """Fail unless all traces are gone before the deadline; an agent takes a moment to go."""
-    try:
-        eventually(lambda: traces(pid) == before, "the agent leaves", deadline=deadline)
-    except AssertionError:
-        assert traces(pid) == before
-        raise
+    end = time.monotonic() + deadline
+    while (now := traces(pid)) != before:
+        if time.monotonic() > end:
+            raise AssertionError(_difference(before, now))
+        time.sleep(0.01)
+
+
+def _difference(before: Traces, after: Traces) -> str:
+    return "; ".join(
+        f"{name}: {set(was) ^ set(now)}" if isinstance(was, (tuple, frozenset)) else f"{was} {now}"
+        for name in ("threads", "descriptors", "mapped_files", "left_in_folders")
+        if (was := getattr(before, name)) != (now := getattr(after, name))
+    )
 
 
 def rss_kib(pid: int) -> int:
@@ -171,7 +182,7 @@ def server_state(port: int) -> dict[str, object]:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(b"state\n")
         with connection.makefile("rb") as answers:
-            return cast("dict[str, object]", json.loads(answers.readline()))
+            return cast("dict[str, object]", json.loads(answers.read()))  # until it has closed it
 
 
 def newest() -> Interpreter:

@@ -66,10 +66,14 @@ def _slack(memory: Memory, among: Sequence[Mapping], image: Image, size: int) ->
             continue
         if mapping.path == "[heap]" or (behind is not None and behind.path == "[heap]"):
             continue  # without address randomisation the heap begins right behind the data
-        content = memory.read(address, size)
-        if content.startswith(TAG.encode()) or not any(content):
+        if _is_free(memory.read(address, size)):
             return address
     return None
+
+
+def _is_free(content: bytes) -> bool:
+    """Return whether the place was never used, or by us: also by one that was killed on the way."""
+    return not any(content) or content[1:].startswith(TAG.encode()[1:])
 
 
 def _slot_size(text: bytes) -> int:
