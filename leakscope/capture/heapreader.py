@@ -17,6 +17,7 @@ from leakscope.capture.heapstream import (
     StreamHeader,
     text_of,
 )
+from leakscope.errors import LeakscopeError
 from leakscope.model.census import ContainerLength
 from leakscope.model.heap import HeapSnapshot
 
@@ -29,6 +30,12 @@ _LONGEST_NAME = 300
 _MOST_OBJECTS = 1 << 31
 _MOST_REFERENCES = 1 << 36
 _MOST_TYPES = 1 << 23
+
+
+class HeapTooLarge(LeakscopeError):
+    """A snapshot does not fit into the memory of the machine that takes it."""
+
+    hint = "Take it with more memory; a census (`leakscope watch`) needs next to none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,13 @@ def read_heap(stream: HeapStream, *, containers: int | None = None) -> FrozenHea
     if not header.full:
         raise BrokenStream("a full snapshot was asked for, a census came")
     preamble = _Preamble.read(stream)
-    columns = _Columns(preamble.objects, preamble.references, len(preamble.types))
+    try:
+        columns = _Columns(preamble.objects, preamble.references, len(preamble.types))
+    except MemoryError as error:
+        raise HeapTooLarge(
+            f"a heap of {preamble.objects:,} objects with {preamble.references:,} references does "
+            "not fit into our memory"
+        ) from error
     frame = columns.read(stream, preamble.next)
     roots = RootsReader(header.version)
     while frame.kind is FrameKind.ROOTS:

@@ -83,10 +83,11 @@ void ls_stream_record(uint32_t kind, const void *head, size_t head_bytes, const 
 }
 
 void ls_child_fail(enum ls_failure why) {
-    uint64_t used = ls_memory_used();
-    if (stream >= 0) {
-        ls_stream_head(LS_FRAME_FAILED, (uint32_t)why, sizeof used);
-        ls_stream_send(&used, sizeof used);
-    }
+    struct {
+        struct ls_frame head;
+        uint64_t used;
+    } last = {{LS_FRAME_FAILED, (uint32_t)why, sizeof last.used}, ls_memory_used()};
+    if (stream >= 0)
+        ls_stream_send(&last, sizeof last);
     ls_child_exit(1);
 }
