@@ -17,6 +17,7 @@ from leakscope.capture.entry_graph import (
     shares,
     way_to_code,
 )
+from leakscope.capture.session import TargetError
 from leakscope.model.evidence import EntryShare, HolderEvidence, Site, Step, TypeEvidence
 
 SEARCH_SECONDS = 2.0
@@ -26,6 +27,9 @@ ENTRY_SECONDS = 2.0
 SAMPLES = 24
 RECENT = 0.5
 """Share of a container, from the youngest entry on, that the sample is spread over."""
+
+INSTANCE_SECONDS = 2.0
+"""Longest search for instances, for all types together."""
 
 Call = Callable[..., Any]
 
@@ -68,7 +72,7 @@ class Gathering:
             found = [address for address in containers if address in held]
             chains = self._chains(found, objects, apart=True)
             holders = self._holders({a: self._name_of(held[a]) for a in found}, chains)
-            made = {name: self._instances(ids, count) for name, (ids, count) in types.items()}
+            made = self._made(types)
             ways = self._chains([a for found in made.values() for a in found], objects, apart=False)
             return holders, tuple(
                 TypeEvidence(name, types[name][1], _best([ways[a] for a in made[name]]))
@@ -78,13 +82,28 @@ class Gathering:
             self._call("search_end")
             self._call("release")
 
+    def _try(self, function: str, *args: object) -> Any:  # noqa: ANN401
+        """Call what looks at one suspect; None where that fails, so that the others are told of."""
+        try:
+            return self._call(function, *args)
+        except TargetError:
+            return None
+
+    def _made(self, types: Mapping[str, tuple[Sequence[int], int]]) -> dict[str, list[int]]:
+        """Hold instances of each type, as far as the time allows."""
+        deadline = time.monotonic() + INSTANCE_SECONDS
+        return {
+            name: self._instances(ids, count) if time.monotonic() < deadline else []
+            for name, (ids, count) in types.items()
+        }
+
     def _instances(self, ids: Sequence[int], count: int) -> list[int]:
         """Hold a recently made instance, but not one of the last, and an older one in reserve.
 
         The last may be in use just now and tell nothing, and any may be garbage.
         """
         places = {count - 1 - max(count > 8, count // 50), count * 2 // 3}
-        found = [self._call("hold_instance", list(ids), at) for at in sorted(places, reverse=True)]
+        found = [self._try("hold_instance", list(ids), at) for at in sorted(places, reverse=True)]
         return [address for address in found if address]
 
     def _chains(
@@ -97,7 +116,7 @@ class Gathering:
         while time.monotonic() < deadline and self._call("search_step", width):
             pass
         self._call("search_through")
-        return {address: _steps(self._call("chain_to", address)) for address in addresses}
+        return {address: _steps(self._try("chain_to", address) or ()) for address in addresses}
 
     def _holders(
         self, types: dict[int, str], chains: dict[int, tuple[Step, ...]]
@@ -126,7 +145,7 @@ class Gathering:
         for place in range(SAMPLES):
             if time.monotonic() > deadline:
                 break
-            told = self._call("entry_graph", address, RECENT * (place + 0.5) / SAMPLES)
+            told = self._try("entry_graph", address, RECENT * (place + 0.5) / SAMPLES)
             if told is not None:
                 graph = _graph(*told)
                 kept = retained(graph)
@@ -142,7 +161,7 @@ class Gathering:
         for entry in sorted((s for s in sampled if s.headline), key=lambda s: ranked.index(s.kind)):
             assert entry.headline
             way = entry.headline.way
-            steps = self._call("name_entry", address, entry.headline.edge, _addresses(entry, way))
+            steps = self._try("name_entry", address, entry.headline.edge, _addresses(entry, way))
             if steps:
                 return _steps(steps), self._site(address, entry)
         return (), None
@@ -151,7 +170,7 @@ class Gathering:
         way = way_to_code(entry.graph, entry.kept, entry.headline.way if entry.headline else ())
         if not way:
             return None
-        told = self._call("entry_site", address, _addresses(entry, way))
+        told = self._try("entry_site", address, _addresses(entry, way))
         return Site(printable(told[0]), told[1], printable(told[2])) if told else None
 
 

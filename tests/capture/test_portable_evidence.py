@@ -14,7 +14,7 @@ PROGRAM = """
 import asyncio, collections, functools, gc, sys, types
 class Request:
     def __init__(self, i):
-        self.path, self.body = "/x/%d" % i, bytes(300)
+        self.path, self.body = "/x/%d" % i, bytes(3000)
         self.headers = {"h%d" % k: "v%d-%d" % (k, i) for k in range(8)}
 class Record:
     def __init__(self, request):
@@ -34,6 +34,10 @@ class Bus:
         self.handlers = [functools.partial(print, Request(i)) for i in range(300)]
 class Slotted:
     __slots__ = ("items",)
+class Bare:
+    pass
+def stock(owner):
+    owner.on_hand = [Request(i) for i in range(60)]
 class App:
     def __init__(self):
         self.bus, self.slotted, self.table = Bus(), Slotted(), {"by-name": {"deep": []}, 7: []}
@@ -41,6 +45,8 @@ class App:
         self.table["by-name"]["deep"] += [Request(i) for i in range(50)]
         self.table[7] += [Request(i) for i in range(50)]
 APP = App()
+BARE = Bare()
+stock(BARE)
 def signal():
     receivers = []
     def connect(body):
@@ -104,6 +110,7 @@ HOLDERS = {
     "slots": "id(APP.slotted.items)",
     "nested": "id(APP.table['by-name']['deep'])",
     "by number": "id(APP.table[7])",
+    "set from outside": "id(BARE.on_hand)",
     "closure": "id(CONNECT.__closure__[0].cell_contents)",
     "default": "id(SEEN)",
     "lru": "id(CACHE)",
@@ -154,6 +161,7 @@ def path(holder: HolderEvidence) -> list[str]:
         ("slots", ["module __main__", ".APP", ".slotted", ".items"]),
         ("nested", ["module __main__", ".APP", ".table", "['by-name']", "['deep']"]),
         ("by number", ["module __main__", ".APP", ".table", "[<builtins.int>]"]),
+        ("set from outside", ["module __main__", ".BARE", ".on_hand"]),
         ("default", ["module __main__", ".SEEN"]),
         ("pages", ["module __main__", ".PAGES"]),
         ("points", ["module __main__", ".POINTS"]),

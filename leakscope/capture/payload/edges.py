@@ -27,7 +27,7 @@ from leakscope.capture.payload.coroutines import (
     frame_of,
     is_suspendable,
 )
-from leakscope.capture.payload.frames import function_name, local_name
+from leakscope.capture.payload.frames import function_name, local_names
 from leakscope.capture.payload.instances import attribute_name, is_attribute_dict
 from leakscope.capture.payload.modules import MODULE
 
@@ -116,7 +116,7 @@ def _hop_from_frame(owner: Thing, child: Thing) -> Hop:
     if frame is None:
         return (UNNAMED, NO_CONTEXT)
     own = function_name(frame.f_code)
-    name = local_name(frame, id(child))
+    name = local_names(frame).get(id(child))
     if name:
         return ("local %s of %s" % (name, own), NO_CONTEXT)
     return ("awaited by %s" % own if awaited_by(owner) is child else UNNAMED, NO_CONTEXT)

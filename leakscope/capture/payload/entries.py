@@ -10,7 +10,7 @@ from collections import deque
 from gc import get_referents
 from itertools import islice
 from sys import getrefcount, getsizeof
-from time import perf_counter
+from time import thread_time
 from typing import TYPE_CHECKING
 
 from leakscope.capture.payload.chains import named_steps, referent
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _MOST_EXPLORED = 1500
 _MOST_SEEN = 4000
+_MOST_FOLLOWED_OF_ONE = 20_000
 _MOST_UNEXPLAINED = 40
 """References from elsewhere above which an object is not worth exploring: it is shared."""
 _SECONDS = 0.02
@@ -133,13 +134,13 @@ def _explore(objects: list[Thing], container: int) -> dict[int, list[int]]:
     explored: dict[int, list[int]] = {}
     ready, waiting = list(range(len(objects))), dict[int, int]()
     kinds: dict[int, bool] = {}
-    deadline = perf_counter() + _SECONDS
+    deadline = thread_time() + _SECONDS
     while len(explored) < _MOST_EXPLORED and len(objects) < _MOST_SEEN:
         at = ready.pop() if ready else _least_shared(waiting)
-        if at is None or perf_counter() > deadline:
+        if at is None or thread_time() > deadline:
             break
         explored[at] = found = []
-        for value in _referents(objects[at]):
+        for value in islice(_referents(objects[at]), _MOST_FOLLOWED_OF_ONE):
             cls = id(type(value))
             if cls not in kinds:
                 kinds[cls] = cls in _NOT_OF_AN_ENTRY or inherits(type(value), type)

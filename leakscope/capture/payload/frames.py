@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import compress
 from sys import getrefcount
 from typing import TYPE_CHECKING
 
@@ -11,27 +10,26 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _OPTIMIZED = 1
-_ONLY_THEFRAME = 3
+_ONLY_THE_FRAME = 3
 """Reference count of a snapshot that nobody has but its frame, our variable and the call."""
 
 
-def local_name(frame: FrameType, wanted: int) -> str | None:
-    """Return the name of the local variable that refers to the object at `wanted`.
+def local_names(frame: FrameType) -> dict[int, str]:
+    """Return the names of a frame's local variables by the address of what they refer to.
 
     Before 3.13 asking a frame for its locals leaves a snapshot of them in it. A snapshot that
     nobody else has is emptied again, so that it keeps nothing alive. Module and class bodies
     are not asked: their locals are a namespace of their own.
     """
     if not frame.f_code.co_flags & _OPTIMIZED or frame.f_trace is not None:
-        return None
+        return {}
     names = frame.f_locals
     if sys.version_info >= (3, 13):
-        found = compress(list(names.keys()), map(wanted.__eq__, map(id, list(names.values()))))
-        return next(found, None)
-    hits = list(compress(dict.keys(names), map(wanted.__eq__, map(id, dict.values(names)))))
-    if getrefcount(names) == _ONLY_THEFRAME:
+        return dict(zip(map(id, list(names.values())), list(names.keys())))  # noqa: B905
+    found = dict(zip(map(id, dict.values(names)), dict.keys(names)))  # noqa: B905
+    if getrefcount(names) == _ONLY_THE_FRAME:
         dict.clear(names)
-    return hits[0] if hits else None
+    return found
 
 
 def place_of(frame: FrameType) -> str:

@@ -18,6 +18,7 @@ from leakscope.capture.payload.classes import (
     is_one_of,
     mro_of,
 )
+from leakscope.capture.payload.passes import heap, settle, times, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ def _likely_names(cls: type) -> Iterator[str]:
     """Yield names that instances of `cls` may store, each perhaps more than once.
 
     First what the classes declare, then every name that their functions mention, then every name
-    that functions of the same modules mention.
+    that functions of the same modules mention, then any function's.
     """
     namespaces = [class_namespace(base) for base in mro_of(cls)]
     for namespace in namespaces:
@@ -86,6 +87,13 @@ def _likely_names(cls: type) -> Iterator[str]:
     yield from chain.from_iterable(f.__code__.co_names for f in functions)
     for scope in {id(f.__globals__): f.__globals__ for f in functions}.values():
         yield from _names_mentioned_in(scope)
+    yield from _all_names_mentioned()
+
+
+def _all_names_mentioned() -> set[str]:
+    settle()
+    functions: list[Thing] = list(where(times(heap(), 2), type, id, ids_of(FUNCTION).__contains__))
+    return set(chain.from_iterable([f.__code__.co_names for f in functions]))
 
 
 def _functions_in(value: Thing) -> Iterator[_Function]:

@@ -6,7 +6,7 @@ import sys
 from sys import _current_frames
 from typing import TYPE_CHECKING
 
-from leakscope.capture.payload.frames import local_name
+from leakscope.capture.payload.frames import local_names
 from leakscope.capture.payload.modules import MODULE, module_namespace
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ def named_by_threads(wanted: set[int]) -> dict[int, tuple[str, FrameType, str]]:
         for _ in range(_DEEPEST_STACK):
             if frame is None or frame.f_globals is globals():
                 break
-            for value in wanted - set(found):
-                name = local_name(frame, value)
-                if name:
+            for value, name in local_names(frame).items():
+                if value in wanted and value not in found:
                     found[value] = (_thread_name(ident), frame, name)
             frame = frame.f_back
     return found
