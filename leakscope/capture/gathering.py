@@ -28,6 +28,8 @@ SAMPLES = 24
 RECENT = 0.5
 """Share of a container, from the youngest entry on, that the sample is spread over."""
 
+SEEK_PART = 50_000
+"""Objects whose references are gone through in one call, in search of what gc does not track."""
 INSTANCE_SECONDS = 2.0
 """Longest search for instances, for all types together."""
 
@@ -68,7 +70,7 @@ class Gathering:
         `types` has the ids and the number of instances by name, `objects` is the size of the heap.
         """
         try:
-            held = dict(self._call("hold_containers", list(containers)))
+            held = self._held(containers, objects)
             found = [address for address in containers if address in held]
             chains = self._chains(found, objects, apart=True)
             holders = self._holders({a: self._name_of(held[a]) for a in found}, chains)
@@ -81,6 +83,17 @@ class Gathering:
         finally:
             self._call("search_end")
             self._call("release")
+
+    def _held(self, containers: Sequence[int], objects: int) -> dict[int, int]:
+        """Hold the containers, those that gc does not track too; return their types' ids."""
+        held = dict(self._call("hold_containers", list(containers)))
+        deadline = time.monotonic() + SEARCH_SECONDS / 2
+        for start in range(0, objects, SEEK_PART):
+            missing = [address for address in containers if address not in held]
+            if not missing or time.monotonic() > deadline:
+                break
+            held.update(self._call("hold_untracked", missing, start, SEEK_PART))
+        return held
 
     def _try(self, function: str, *args: object) -> Any:  # noqa: ANN401
         """Call what looks at one suspect; None where that fails, so that the others are told of."""
@@ -115,8 +128,12 @@ class Gathering:
         self._call("search_begin", addresses, apart)
         while time.monotonic() < deadline and self._call("search_step", width):
             pass
+        chains = {address: self._try("chain_to", address) for address in addresses}
         self._call("search_through")
-        return {address: _steps(self._try("chain_to", address) or ()) for address in addresses}
+        for way in ("chain_to", "chain_from_anything"):
+            for address in addresses:
+                chains[address] = chains[address] or self._try(way, address)
+        return {address: _steps(chains[address] or ()) for address in addresses}
 
     def _holders(
         self, types: dict[int, str], chains: dict[int, tuple[Step, ...]]

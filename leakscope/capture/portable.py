@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from leakscope.capture.gathering import Gathering, printable
+from leakscope.capture.gathering import SEEK_PART, Gathering, printable
 from leakscope.capture.interface import Reading
 from leakscope.capture.sources import sources_for
 from leakscope.errors import LeakscopeError
@@ -27,8 +27,6 @@ SHORTEST_UNTRACKED = 64
 """The same for dicts that gc does not track, which take longer to find."""
 SEEK_EVERY = 10
 """Censuses from one search for untracked dicts to the next; an early one finds what grows."""
-SEEK_PART = 50_000
-"""Objects whose references are looked at in one go during that search."""
 SITES = 25
 """How many allocation sites are told."""
 SAMPLE = 8_000

@@ -340,6 +340,56 @@ STARTED.wait()
 
 
 @pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.version)
+def test_a_running_function_is_a_better_root_than_a_cache_that_knows_the_application(
+    python: Interpreter,
+) -> None:
+    program = """
+import functools, threading
+STARTED, STOP = threading.Event(), threading.Event()
+class App:
+    def __init__(self):
+        self.inbox = [object() for i in range(100)]
+@functools.lru_cache
+def route(app, path):
+    return path
+def run_app(app):
+    global INBOX
+    INBOX = id(app.inbox)
+    route(app, "/")
+    STARTED.set()
+    STOP.wait()
+def main():
+    run_app(App())
+THREAD = threading.Thread(target=main, name="server", daemon=True)
+THREAD.start()
+STARTED.wait()
+"""
+    with LocalSession(python.path, program) as session:
+        capture = PortableCapture(session)
+        capture.census()
+        address: Any = session.evaluate("INBOX")
+        chain = capture.gather(Suspects((address,), ())).holders[0].chain
+        session.run("STOP.set()\nTHREAD.join()")
+
+        assert edges(chain) == ["thread server frame run_app (<program>:15)", "local app", ".inbox"]
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.version)
+def test_a_dict_that_gc_does_not_track_is_found_again_by_its_address(python: Interpreter) -> None:
+    program = """
+class Cache:
+    def __init__(self):
+        self.pages = {"k%d" % i: "page %d" % i for i in range(100)}
+CACHE = [Cache()]
+"""
+    with LocalSession(python.path, program) as session:
+        address: Any = session.evaluate("id(CACHE[0].pages)")
+        chain = PortableCapture(session).gather(Suspects((address,), ())).holders[0].chain
+
+        assert edges(chain) == ["module __main__", ".CACHE", "[0]", ".pages"]
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.version)
 def test_a_chain_does_not_lead_through_another_suspect(python: Interpreter) -> None:
     program = """
 class Request:

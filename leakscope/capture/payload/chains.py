@@ -9,7 +9,6 @@ from leakscope.capture.payload.classes import FRAME, inherits, type_name
 from leakscope.capture.payload.coroutines import coroutine_of, frame_of, is_suspendable
 from leakscope.capture.payload.edges import NO_CONTEXT, hop, part_name
 from leakscope.capture.payload.frames import place_of
-from leakscope.capture.payload.held import HELD
 from leakscope.capture.payload.roots import named_by_threads
 from leakscope.capture.payload.search import node_value, root_of, way_from_root, ways_to
 
@@ -22,28 +21,33 @@ if TYPE_CHECKING:
 
 
 def chain_to(address: int) -> Steps:
-    """Return (edge, type) from a named root to the held object; empty if nothing holds it.
+    """Return (edge, type) from a module or a running function to the held object.
 
-    A module is the best root. Without one it is a running function, then suspended code or a
-    class, then the farthest known holder, which is marked as such.
+    The module is the better root. Empty if neither is known to lead to it.
     """
-    if address not in HELD:
-        return []
     way = way_from_root(address)
     if way:
         module, name = root_of(way[0])  # type: ignore[misc]
         values = _values(way)
         start = [("module " + module, "builtins.module"), ("." + name, _type_of(values[0]))]
         return start + named_steps(values)
-    return _chain_without_module(address)
-
-
-def _chain_without_module(address: int) -> Steps:
     ways = ways_to(address)
-    for node, (thread, frame, name) in named_by_threads(set(ways)).items():
-        values = _values(ways[node])
-        local = ("local " + name, _type_of(values[0]))
-        return [_frame_step(thread, frame), local, *named_steps(values)]
+    running = named_by_threads(set(ways))
+    if not running:
+        return []
+    nearest = min(running, key=lambda node: len(ways[node]))
+    thread, frame, name = running[nearest]
+    values = _values(ways[nearest])
+    local = ("local " + name, _type_of(values[0]))
+    return [_frame_step(thread, frame), local, *named_steps(values)]
+
+
+def chain_from_anything(address: int) -> Steps:
+    """Return the steps from the best holder that is known; empty if nothing holds the object.
+
+    Suspended code is the best, then a class, then the farthest, which is marked as such.
+    """
+    ways = ways_to(address)
     for suits in (_is_code, _is_frame, _is_class):
         for node, way in ways.items():
             if suits(node_value(node)):

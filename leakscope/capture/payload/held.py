@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.capture.payload.classes import subclasses_of
 from leakscope.capture.payload.passes import heap, heap_by_age, kept, settle, times, where
-from leakscope.capture.payload.untracked import untracked_at
+from leakscope.capture.payload.untracked import untracked_of_modules, untracked_of_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +31,19 @@ def hold_containers(addresses: list[int]) -> list[tuple[int, int]]:
     found = list(
         where(times(kept(times(heap(), 2), id, wanted.__contains__), 2), type, id, ids.__contains__)
     )
-    found += untracked_at(wanted.difference(map(id, found)))
+    found += untracked_of_modules(wanted.difference(map(id, found)))
     HELD.update({id(x): x for x in found if x is not found})
     return [(id(x), id(type(x))) for x in HELD.values()]
+
+
+def hold_untracked(addresses: list[int], start: int, count: int) -> list[tuple[int, int]]:
+    """Hold the untracked dicts at `addresses` that a part of the heap refers to; return as above.
+
+    The part is `count` objects from `start` on.
+    """
+    found = untracked_of_part(set(addresses), start, count)
+    HELD.update({id(x): x for x in found})
+    return [(id(x), id(type(x))) for x in found]
 
 
 def hold_instance(types: list[int], skip: int) -> int | None:

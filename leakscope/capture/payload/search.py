@@ -11,7 +11,7 @@ from collections import _count_elements  # type: ignore[attr-defined]
 from gc import get_referents
 from typing import TYPE_CHECKING
 
-from leakscope.capture.payload.classes import FRAME, inherits
+from leakscope.capture.payload.classes import FRAME, inherits, type_name
 from leakscope.capture.payload.held import HELD
 from leakscope.capture.payload.modules import MODULE, loaded_modules, named_by_modules
 from leakscope.capture.payload.own import own_containers
@@ -33,7 +33,11 @@ _FARTHER: dict[int, int] = {}
 _NAMESPACES: set[int] = set()
 
 _BARRIERS: set[int] = set()
-"""Suspects that no way to another suspect may lead through."""
+"""Nodes that ways may lead through only where there is no other.
+
+Other suspects, and caches of functions that happen to have an object on the way as an argument.
+"""
+_CACHE_OF_A_FUNCTION = "functools._lru_cache_wrapper"
 
 _PER_TYPE = 4
 _PER_NODE = 12
@@ -59,7 +63,7 @@ def search_begin(addresses: list[int], apart: bool) -> None:
 
 
 def search_through() -> None:
-    """Allow ways that lead through other suspects, for those that have no other."""
+    """Allow ways that were avoided so far, for those suspects that have no other."""
     through = [node for node in _BARRIERS if node in _FARTHER]
     _BARRIERS.clear()
     for node in through:
@@ -171,6 +175,8 @@ def _add(node: int, value: Thing, nearer: list[int], new: list[int]) -> None:
         return
     _NODES[node] = None if type(value) is tuple else value
     _NEARER[node] = nearer
+    if type_name(type(value)) == _CACHE_OF_A_FUNCTION and _SUSPECTS.isdisjoint(nearer):
+        _BARRIERS.add(node)
     new.append(node)
     if not inherits(type(value), type):
         _FRONTIER.append(node)

@@ -50,8 +50,7 @@ def seek_untracked(start: int, count: int, least: int) -> float:
     Returns the pause in seconds.
     """
     cpu = thread_time()
-    types = subclasses_of(object)
-    owners = {i for i in types if is_heap_type(types[i])} | ids_of(*_OWNER_TYPES)
+    owners = _owner_types()
     own = own_containers()
     settle()
     began, cpu_before = perf_counter(), thread_time()
@@ -79,12 +78,24 @@ def untracked_containers(limit: int, least: int) -> tuple[float, Rows]:
     return thread_time() - cpu + passed, [row for row in found if row[0] not in own]
 
 
-def untracked_at(addresses: set[int]) -> list[object]:
-    """Return the untracked dicts at `addresses` that `untracked_containers` gives."""
-    settle()
+def untracked_of_modules(addresses: set[int]) -> list[object]:
+    """Return the untracked dicts at `addresses` that modules refer to."""
     namespaces: Objects = [namespace for _, namespace in loaded_modules()]
-    found = list(where(times(_long_dicts(iter([namespaces]), 0), 2), id, addresses.__contains__))
-    return found + list(where(times(_followed(0), 2), id, addresses.__contains__))
+    return list(where(times(_long_dicts(iter([namespaces]), 0), 2), id, addresses.__contains__))
+
+
+def untracked_of_part(addresses: set[int], start: int, count: int) -> list[object]:
+    """Return the untracked dicts at `addresses` that a part of the heap refers to."""
+    owners = _owner_types()
+    settle()
+    dicts = _long_dicts(_part(start, count, owners), 0)
+    found = list(where(times(dicts, 2), id, addresses.__contains__))
+    return list(dict(zip(map(id, found), found)).values())  # noqa: B905
+
+
+def _owner_types() -> set[int]:
+    types = subclasses_of(object)
+    return {i for i in types if is_heap_type(types[i])} | ids_of(*_OWNER_TYPES)
 
 
 def _rows_of(lists: Iterator[Objects], limit: int) -> Iterator[tuple[int, int, int, int]]:
