@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -34,11 +34,17 @@ TOKEN = b"1-00".ljust(48, b"\0")
 GOOD_HELLO = struct.pack("=8sIIiI48s", b"leakscop", 1, 1, 42, 0x030C01F0, TOKEN)
 
 
+def gone() -> None:
+    raise TargetGone("process 1 has exited")
+
+
 @contextmanager
-def connected() -> Iterator[tuple[AgentConnection, socket.socket]]:
+def connected(
+    still_there: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[AgentConnection, socket.socket]]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield AgentConnection(ours, still_there=lambda: None), theirs
+        yield AgentConnection(ours, still_there), theirs
 
 
 def hello(body: bytes, *, opcode: int = Opcode.HELLO) -> bytes:
@@ -103,7 +109,7 @@ def test_a_hostile_answer_is_refused(answer: bytes) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_an_answer_or_an_error_of_ours(answer: bytes) -> None:
-    with connected() as (connection, agent):
+    with connected(gone) as (connection, agent):
         agent.sendall(answer)
         agent.shutdown(socket.SHUT_WR)
         with suppress(LeakscopeError):
@@ -127,13 +133,10 @@ def test_an_agent_that_went_is_told_apart_from_a_target_that_went() -> None:
         agent.close()
         with pytest.raises(SessionLost, match="the agent in the target went away"):
             connection.ask(Opcode.EXEC, b"x", timeout=5)
-    ours, theirs = socket.socketpair()
-
-    def gone() -> None:
-        raise TargetGone("process 1 has exited")
-
-    with ours, theirs, pytest.raises(TargetGone):
-        AgentConnection(ours, gone).ask(Opcode.EXEC, b"x", timeout=5)
+    with connected(gone) as (connection, agent):
+        agent.close()
+        with pytest.raises(TargetGone):
+            connection.ask(Opcode.EXEC, b"x", timeout=5)
 
 
 def test_a_request_that_is_too_large_is_not_sent() -> None:
