@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from enum import Enum
 
-from leakscope.capture.heapstream import SnapshotFailed
+import psutil
+
+from leakscope.analysis import kernels
+from leakscope.analysis.kernels import GraphTooLarge, KernelsMissing, MalformedGraph
+from leakscope.capture.heapstream import BrokenStream, SnapshotFailed
 from leakscope.capture.interface import Capture, Reading
 from leakscope.capture.native import NativeCapture, NotEnoughMemory
 from leakscope.capture.portable import PortableCapture
 from leakscope.capture.session import Session
 from leakscope.errors import LeakscopeError
-from leakscope.model.evidence import Evidence, Suspects
+from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
 from leakscope.model.recording import CaptureKind
+from leakscope.model.typenames import bare
+from leakscope.watching.heap_chains import KnownObjects
+from leakscope.watching.heap_evidence import explain
+
+REMEMBERED_AT_ONCE = 2_000_000
+"""Objects up to which a heap is remembered at its first census, not only when it is looked into."""
+BYTES_PER_OBJECT = 300
+"""Memory that leakscope needs for a heap while it looks into it, at most."""
 
 
 class CaptureChoice(str, Enum):
@@ -28,16 +42,38 @@ class NativeNotThere(LeakscopeError):
     hint = "Install leakscope where there is a C compiler, or use --capture portable."
 
 
-class FrozenCensusCapture:
-    """Counts in frozen copies of the heap; looks into the suspects with Python in the target.
+_UNEXPLAINED = (
+    SnapshotFailed,
+    BrokenStream,
+    NotEnoughMemory,
+    KernelsMissing,
+    GraphTooLarge,
+    MalformedGraph,
+)
+"""What a heap snapshot may fail with while the target can still be asked in another way."""
 
-    A census holds the target up for the length of one fork. Evidence is gathered about a few
-    suspects only, with the interpreter's lock let go between steps.
+
+class HeapTooLarge(LeakscopeError):
+    """The graph of the heap does not fit beside what else runs here."""
+
+    hint = "Close what else needs memory on this machine."
+
+
+class FrozenCensusCapture:
+    """Counts in frozen copies of the heap, and looks there for who holds the suspects.
+
+    Either holds the target up for the length of one fork. Where a copy with all references cannot
+    be had, evidence comes from Python source that runs in the target. So do allocation sites, and
+    the places where functions are defined.
     """
 
     def __init__(self, native: NativeCapture, portable: PortableCapture) -> None:
         self._native = native
         self._portable = portable
+        self._known: KnownObjects | None = None
+        self._objects = 0
+        self._traces = False
+        self._caveats: list[str] = []
 
     @property
     def kind(self) -> CaptureKind:
@@ -47,23 +83,77 @@ class FrozenCensusCapture:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What readers of its figures must know."""
-        return self._native.caveats
+        return (*self._native.caveats, *self._caveats)
 
     def census(self) -> Reading:
-        """Count what is alive now; see `Capture.census`."""
-        return self._native.census()
+        """Count what is alive now; see `Capture.census`.
+
+        After the first count of a heap of modest size, what there is is remembered, to tell later
+        what is new.
+        """
+        reading = self._native.census()
+        is_first = not self._objects
+        self._objects = sum(total.objects for total in reading.types.values())
+        if is_first and self._objects <= REMEMBERED_AT_ONCE:
+            with suppress(*_UNEXPLAINED), self._native.snapshot() as heap:
+                self._known = KnownObjects.of(heap.heap.snapshot)
+        return reading
 
     def gather(self, suspects: Suspects) -> Evidence:
         """Find out who holds the suspects; see `Capture.gather`."""
-        return self._portable.gather(suspects)
+        try:
+            evidence = self._explained(suspects)
+        except (*_UNEXPLAINED, HeapTooLarge) as problem:
+            self._caveat(f"Who holds what was asked of Python in the target: {problem}.")
+            return self._portable.gather(suspects)
+        return self._with_sites(evidence)
 
     def trace_allocations(self, *, on: bool) -> None:
         """Start or stop recording where objects are allocated; see `Capture`."""
         self._portable.trace_allocations(on=on)
+        self._traces = on
 
     def close(self) -> None:
         """Detach; see `Capture.close`."""
         self._portable.close()
+
+    def _explained(self, suspects: Suspects) -> Evidence:
+        if not suspects:
+            return Evidence()
+        if not kernels.available():
+            raise KernelsMissing("the graph kernels were not built")
+        if psutil.virtual_memory().available < BYTES_PER_OBJECT * self._objects:
+            raise HeapTooLarge(f"no memory here for the graph of {self._objects} objects")
+        with self._native.snapshot() as heap:
+            evidence = explain(heap, suspects, self._known)
+        self._known = KnownObjects.of(heap.heap.snapshot)
+        return evidence
+
+    def _with_sites(self, evidence: Evidence) -> Evidence:
+        """Add what only the interpreter itself can tell: source lines."""
+        unplaced = [h.address for h in evidence.holders if h.site is None and _is_function(h)]
+        if not unplaced and not self._traces:
+            return evidence
+        try:
+            told = self._portable.gather(Suspects(containers=tuple(unplaced)))
+        except LeakscopeError as problem:
+            self._caveat(f"Source lines are not told: {problem}.")
+            return evidence
+        sites = {holder.address: holder.site for holder in told.holders}
+        holders = tuple(
+            replace(h, site=sites.get(h.address)) if h.address in unplaced else h
+            for h in evidence.holders
+        )
+        return replace(evidence, holders=holders, sites=told.sites)
+
+    def _caveat(self, text: str) -> None:
+        if text not in self._caveats:
+            self._caveats.append(text)
+
+
+def _is_function(holder: HolderEvidence) -> bool:
+    """Return whether it is functions that pile up, which are told by where they were defined."""
+    return bool(holder.entry) and bare(holder.entry[-1].type) == "function"
 
 
 class CarriedOnCapture(PortableCapture):
@@ -93,7 +183,7 @@ def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) ->
             raise NativeNotThere("the native agent is not there")
         return PortableCapture(session)
     portable = PortableCapture(session)
-    native = NativeCapture(session, explain=lambda _heap, suspects: portable.gather(suspects))
+    native = NativeCapture(session, explain=explain)
     try:
         native.census()
     except (SnapshotFailed, NotEnoughMemory) as problem:

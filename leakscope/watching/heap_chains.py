@@ -1,0 +1,275 @@
+"""Chains through a frozen heap in words: from what has a name to what is to be explained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscope.analysis import kernels
+from leakscope.analysis.heapgraph import HeapGraph, type_name
+from leakscope.analysis.kernels import Csr, Rows
+from leakscope.analysis.names import HELD_BY
+from leakscope.analysis.retention import Chain, RetentionPaths
+from leakscope.capture.gathering import printable
+from leakscope.capture.heapnames import HeapNames, HeapRoots, LocalRoot
+from leakscope.model.evidence import Step
+from leakscope.model.heap import HeapSnapshot
+from leakscope.model.typenames import bare, is_code
+
+_CELL = "cell"
+_LINKS = 8
+"""Links from which on a chain is said to run along a list."""
+_LONG = 10_000
+"""Objects beyond which one chain is enough to be looked at."""
+_FIELDS = {
+    "_asyncio.Future": {
+        "done callback": "callback",
+        "done callbacks": "callback",
+        "<reference>": "callback",
+    }
+}
+"""By type: what its references are called where captures know them by different names."""
+_MOST_SHAPES = 64
+"""Chains that are compared to find the one that is like most."""
+
+
+def rows_at(snapshot: HeapSnapshot, addresses: Iterable[int]) -> Rows:
+    """Return the rows of the objects at `addresses`, in their order; without what is not there."""
+    wanted = np.array(list(addresses), np.uint64)
+    if not len(wanted) or not snapshot.objects:
+        return np.empty(0, np.int32)
+    places = np.minimum(np.searchsorted(snapshot.address, wanted), snapshot.objects - 1)
+    found: Rows = places[snapshot.address[places] == wanted].astype(np.int32)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class KnownObjects:
+    """Which objects a process had when a snapshot was taken; 12 bytes for each."""
+
+    address: npt.NDArray[np.uint64]
+    type: npt.NDArray[np.int32]
+    type_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, snapshot: HeapSnapshot) -> KnownObjects:
+        """Return those of a snapshot."""
+        return cls(snapshot.address, snapshot.type, snapshot.type_names)
+
+    def new_of_type(self, snapshot: HeapSnapshot, rows: Rows, name: str) -> Rows:
+        """Return those of `rows`, all of one type in a later snapshot, that were not there."""
+        wanted = [i for i, known in enumerate(self.type_names) if known == name]
+        before = self.address[np.isin(self.type, np.array(wanted, np.int32))]
+        found: Rows = rows[~np.isin(snapshot.address[rows], before)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Where chains may start, the best first."""
+
+    modules: Rows
+    """Those in `sys.modules`; `__main__`, which may have another name as well, is the last."""
+    locals: Rows
+    storages: Rows
+    """The dicts of thread-local data."""
+    code: Rows
+    """Tasks, coroutines and generators."""
+    classes: Rows
+
+    @property
+    def stages(self) -> tuple[Rows, ...]:
+        """All of them, as `retention_paths` wants them."""
+        return (self.modules, self.locals, self.storages, self.code, self.classes)
+
+
+def roots_of(graph: HeapGraph, named: HeapRoots) -> Roots:
+    """Return the live objects of a heap that have a name of their own."""
+    snapshot = graph.snapshot
+    modules = sorted(named.modules, key=lambda module: module.name == "__main__")
+    names = snapshot.type_names
+    code = [i for i, name in enumerate(names) if is_code(name) and bare(name) != "function"]
+    classes = [i for i, name in enumerate(names) if bare(name) == "type"]
+    return Roots(
+        rows_at(snapshot, (module.address for module in modules)),
+        rows_at(snapshot, (local.address for local in named.locals)),
+        rows_at(snapshot, (thread.storage for thread in named.threads)),
+        _of_types(graph, code),
+        _of_types(graph, classes),
+    )
+
+
+def paths_apart(graph: HeapGraph, modules: Rows, apart: Rows) -> RetentionPaths:
+    """Return the shortest chains from modules of which none leads through any of `apart`.
+
+    They lead to those objects, but not beyond.
+    """
+    outgoing = graph.outgoing
+    targets = outgoing.targets.copy()
+    for row in apart:
+        targets[outgoing.offsets[row] : outgoing.offsets[row + 1]] = row
+    closed = Csr(outgoing.offsets, targets)
+    return RetentionPaths(kernels.traverse(closed, [modules]).parents)
+
+
+def commonest(snapshot: HeapSnapshot, paths: RetentionPaths, rows: Rows) -> Chain:
+    """Return the chain to one of `rows` that is like those to most of them; empty without any.
+
+    Chains are alike that lead through the same types, however often those of a linked list.
+    Among equals the last decides.
+    """
+    if not len(rows):
+        return ()
+    spaced = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_SHAPES)).astype(np.int64)]
+    alike: dict[tuple[int, ...], list[Chain]] = {}
+    for row in spaced:
+        chain = paths.to(int(row))
+        if chain:
+            folded = [at for part in without_repetition(snapshot, chain) for at in part]
+            alike.setdefault(tuple(snapshot.type[folded].tolist()), []).append(chain)
+        if len(chain) > _LONG:
+            break
+    most = max(reversed(alike.values()), key=len, default=[()])
+    return most[-1]
+
+
+def without_repetition(snapshot: HeapSnapshot, chain: Chain) -> list[Chain]:
+    """Return the parts of a chain between which it runs along linked lists.
+
+    Of each list the first link is kept; the next part begins with the last one, which is of the
+    same type.
+    """
+    types = snapshot.type[list(chain)]
+    parts: list[Chain] = []
+    begin = at = 0
+    while at < len(chain):
+        period, links = _run(types, at)
+        # A link begins with an object, not with the dict of the attributes of the one before.
+        if links < _LINKS or (period > 1 and bare(type_name(snapshot, chain[at])) == "dict"):
+            at += 1
+            continue
+        parts.append(chain[begin : at + period + 1])
+        begin = at + period * links
+        at = begin + 1
+    return [*parts, chain[begin:]]
+
+
+def _run(types: npt.NDArray[np.int32], at: int) -> tuple[int, int]:
+    """Return how many objects make one link of the list that begins here, and how many links."""
+    for period in (1, 2, 3):
+        if at + period * (_LINKS + 1) > len(types):
+            break
+        if not (types[at : at + period] == types[at + period : at + 2 * period]).all():
+            continue
+        differs = np.flatnonzero(types[at + period :] != types[at : len(types) - period])
+        same = int(differs[0]) if len(differs) else len(types) - period - at
+        if same >= period * _LINKS:
+            return period, same // period
+    return 0, 0
+
+
+class ChainNames:
+    """Puts chains of one frozen heap into words, while its copy waits."""
+
+    def __init__(self, snapshot: HeapSnapshot, names: HeapNames, named: HeapRoots) -> None:
+        self._snapshot = snapshot
+        self._names = names
+        self._modules = {module.address: module.name for module in reversed(named.modules)}
+        self._storages = {thread.storage: thread.name for thread in named.threads}
+        self._locals: dict[int, LocalRoot] = {}
+        for local in named.locals:
+            self._locals.setdefault(local.address, local)
+
+    def chain(self, rows: Chain) -> tuple[Step, ...]:
+        """Return (edge, type) from a named root on; empty for an empty chain.
+
+        An object that only C code holds is the beginning of a chain that is marked as `HELD_BY`.
+        """
+        if not rows:
+            return ()
+        address = int(self._snapshot.address[rows[0]])
+        module, local = self._modules.get(address), self._locals.get(address)
+        if module is not None:
+            return (self._step(f"module {module}", rows[0]), *self.steps(rows))
+        if local is not None:
+            frame = local.label.rpartition(" local ")[0]
+            beyond = rows[1:] if bare(self._type(rows[0])) == _CELL and len(rows) > 1 else rows
+            place = Step(printable(frame), "builtins.frame")
+            variable = self._step(f"local {local.variable}", beyond[0])
+            return (place, variable, *self.steps(beyond))
+        return (self._step(self._label(rows[0], address), rows[0]), *self.steps(rows))
+
+    def steps(self, rows: Chain) -> tuple[Step, ...]:
+        """Return (edge, type) for each reference from one of `rows` to the next.
+
+        What is only a part of the object before it gets no step, unless it is the last. Of a
+        linked list only the first link is told.
+        """
+        parts = without_repetition(self._snapshot, rows)
+        return tuple(
+            step for part in parts for step in self._steps(part, is_last=part is parts[-1])
+        )
+
+    def _steps(self, rows: Chain, *, is_last: bool) -> list[Step]:
+        edges = self._edges(rows)
+        steps = [
+            self._step(self._spelled(edge, before), row)
+            for edge, before, row in zip(edges, rows, rows[1:], strict=False)
+            if edge
+        ]
+        if is_last and edges and not edges[-1]:
+            steps.append(self._step(self._part(rows), rows[-1]))
+        return steps
+
+    def _edges(self, rows: Chain) -> tuple[str, ...]:
+        return self._names.chain([int(self._snapshot.address[row]) for row in rows])
+
+    def _part(self, rows: Chain) -> str:
+        """Return what the reference to a part is called when nothing comes after it."""
+        name = bare(self._type(rows[-1]))
+        if name == _CELL:
+            inside = self._inside(rows[-1])
+            return self._edges((*rows, inside))[-1] if inside is not None else "<cell>"
+        return {"dict": ".__dict__", "tuple": ".__closure__"}.get(name, name)
+
+    def _inside(self, cell: int) -> int | None:
+        offsets, targets = self._snapshot.offsets, self._snapshot.targets
+        found = targets[offsets[cell] : offsets[cell + 1]]
+        return int(found[0]) if len(found) else None
+
+    def edge(self, start: int, end: int) -> str:
+        """Return what the reference from one row to another is called."""
+        found = self._names.chain([int(self._snapshot.address[row]) for row in (start, end)])
+        return printable(found[0])
+
+    def _label(self, row: int, address: int) -> str:
+        thread = self._storages.get(address)
+        if thread is not None:
+            return f"thread-local data of thread {thread}"
+        name = self._type(row)
+        if bare(name) == "type":
+            return self._names.root(address)
+        sites = self._names.suspended([address])[0] if is_code(name) else ()
+        if not sites:
+            return HELD_BY
+        kind = "task" if name.endswith("Task") else bare(name)
+        return f"{kind} {sites[0].function} ({sites[0].file}:{sites[0].line})"
+
+    def _step(self, edge: str, row: int) -> Step:
+        return Step(printable(edge), printable(self._type(row)))
+
+    def _spelled(self, edge: str, owner: int) -> str:
+        """Return what a reference of `owner` is called in every capture."""
+        known = _FIELDS.get(self._type(owner), {})
+        return known.get(edge, edge)
+
+    def _type(self, row: int) -> str:
+        return type_name(self._snapshot, row)
+
+
+def _of_types(graph: HeapGraph, types: Sequence[int]) -> Rows:
+    found = np.isin(graph.snapshot.type, np.array(types, np.int32)) & graph.live
+    return np.flatnonzero(found).astype(np.int32)
