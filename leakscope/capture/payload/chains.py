@@ -9,12 +9,16 @@ from leakscope.capture.payload.classes import FRAME, inherits, type_name
 from leakscope.capture.payload.coroutines import coroutine_of, frame_of, is_suspendable
 from leakscope.capture.payload.edges import NO_CONTEXT, hop, part_name
 from leakscope.capture.payload.frames import place_of
-from leakscope.capture.payload.roots import named_by_threads
-from leakscope.capture.payload.search import node_value, root_of, way_from_root, ways_to
+from leakscope.capture.payload.search import (
+    BETTER_BY,
+    node_value,
+    root_of,
+    running_function,
+    way_from_root,
+    ways_to,
+)
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from leakscope.capture.payload.passes import Thing
 
     Steps = list[tuple[str, str]]
@@ -23,23 +27,24 @@ if TYPE_CHECKING:
 def chain_to(address: int) -> Steps:
     """Return (edge, type) from a module or a running function to the held object.
 
-    The module is the better root. Empty if neither is known to lead to it.
+    The module is the better root, unless the way from it is much longer. Empty if neither is
+    known to lead to the object.
     """
     way = way_from_root(address)
-    if way:
-        module, name = root_of(way[0])  # type: ignore[misc]
-        values = _values(way)
-        start = [("module " + module, "builtins.module"), ("." + name, _type_of(values[0]))]
-        return start + named_steps(values)
     ways = ways_to(address)
-    running = named_by_threads(set(ways))
-    if not running:
+    running = [ways[node] for node in ways if running_function(node)]
+    nearest = min(running, key=len, default=[])
+    if way and (not nearest or len(way) <= len(nearest) + BETTER_BY):
+        module, name = root_of(way[0])  # type: ignore[misc]
+        root, edge = ("module " + module, "builtins.module"), "." + name
+    elif nearest:
+        thread, place, name = running_function(nearest[0])  # type: ignore[misc]
+        root, edge = ("thread %s frame %s" % (thread, place), "builtins.frame"), "local " + name
+        way = nearest
+    else:
         return []
-    nearest = min(running, key=lambda node: len(ways[node]))
-    thread, frame, name = running[nearest]
-    values = _values(ways[nearest])
-    local = ("local " + name, _type_of(values[0]))
-    return [_frame_step(thread, frame), local, *named_steps(values)]
+    values = _values(way)
+    return [root, (edge, _type_of(values[0])), *named_steps(values)]
 
 
 def chain_from_anything(address: int) -> Steps:
@@ -97,10 +102,6 @@ def referent(parent: Thing, address: int) -> Thing:
 
 def _type_of(value: Thing) -> str:
     return type_name(type(value))
-
-
-def _frame_step(thread: str, frame: FrameType) -> tuple[str, str]:
-    return ("thread %s frame %s" % (thread, place_of(frame)), "builtins.frame")
 
 
 def _is_code(value: Thing) -> bool:

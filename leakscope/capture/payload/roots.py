@@ -6,7 +6,7 @@ import sys
 from sys import _current_frames
 from typing import TYPE_CHECKING
 
-from leakscope.capture.payload.frames import local_names
+from leakscope.capture.payload.frames import local_names, place_of
 from leakscope.capture.payload.modules import MODULE, module_namespace
 
 if TYPE_CHECKING:
@@ -15,18 +15,23 @@ if TYPE_CHECKING:
 _DEEPEST_STACK = 200
 
 
-def named_by_threads(wanted: set[int]) -> dict[int, tuple[str, FrameType, str]]:
-    """Return thread, frame and local variable for the objects at `wanted` that have one."""
-    found: dict[int, tuple[str, FrameType, str]] = {}
+def named_by_threads() -> dict[int, tuple[str, str, str]]:
+    """Return thread, frame and local variable for all that running functions refer to, by address.
+
+    Where several of a thread do, the one called first is told: it is there for longest.
+    """
+    found: dict[int, tuple[str, str, str]] = {}
     for ident, top in list(_current_frames().items()):
         frame: FrameType | None = top
+        thread, of_thread = _thread_name(ident), dict[int, tuple[str, str, str]]()
         for _ in range(_DEEPEST_STACK):
             if frame is None or frame.f_globals is globals():
                 break
             for value, name in local_names(frame).items():
-                if value in wanted and value not in found:
-                    found[value] = (_thread_name(ident), frame, name)
+                of_thread[value] = (thread, place_of(frame), name)
             frame = frame.f_back
+        of_thread.update(found)
+        found = of_thread
     return found
 
 

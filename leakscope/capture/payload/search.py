@@ -16,6 +16,7 @@ from leakscope.capture.payload.held import HELD
 from leakscope.capture.payload.modules import MODULE, loaded_modules, named_by_modules
 from leakscope.capture.payload.own import own_containers
 from leakscope.capture.payload.referrers import referrers_of, referrers_of_tuples
+from leakscope.capture.payload.roots import named_by_threads
 
 if TYPE_CHECKING:
     from leakscope.capture.payload.passes import Thing
@@ -31,6 +32,12 @@ _ROOTS: dict[int, tuple[str, str]] = {}
 _FARTHER: dict[int, int] = {}
 """For nodes with a way to a root, the next node on it; a root has itself."""
 _NAMESPACES: set[int] = set()
+_RUNNING: dict[int, tuple[str, str, str]] = {}
+"""Thread, frame and variable for all that running functions refer to, by address."""
+_DISTANCE: dict[int, int] = {}
+"""References from each node to the nearest suspect."""
+_FAR_ENOUGH: dict[int, int] = {}
+"""For suspects that a running function leads to, the distance to which a module is sought."""
 
 _BARRIERS: set[int] = set()
 """Nodes that ways may lead through only where there is no other.
@@ -39,6 +46,8 @@ Other suspects, and caches of functions that happen to have an object on the way
 """
 _CACHE_OF_A_FUNCTION = "functools._lru_cache_wrapper"
 
+BETTER_BY = 5
+"""How many references farther away a module may be and still is the better root."""
 _PER_TYPE = 4
 _PER_NODE = 12
 _LONGEST_LOOK = 6000
@@ -51,11 +60,13 @@ def search_begin(addresses: list[int], apart: bool) -> None:
     """
     search_end()
     _NAMESPACES.update([id(namespace) for _, namespace in loaded_modules()])
+    _RUNNING.update(named_by_threads())
     for address in addresses:
         if address in HELD:
             _SUSPECTS.add(address)
             _NODES[address] = HELD[address]
             _NEARER[address] = []
+            _DISTANCE[address] = 0
             _FRONTIER.append(address)
     if apart:
         _BARRIERS.update(_SUSPECTS)
@@ -84,18 +95,11 @@ def search_step(width: int) -> bool:
 
 def search_end() -> None:
     """Let go of everything that was reached."""
-    for found in (
-        _NODES,
-        _NEARER,
-        _SUSPECTS,
-        _BARRIERS,
-        _BARRIERS,
-        _FRONTIER,
-        _ROOTS,
-        _FARTHER,
-        _NAMESPACES,
-    ):
+    for found in (_NODES, _NEARER, _FARTHER, _ROOTS, _RUNNING, _DISTANCE, _FAR_ENOUGH):
         found.clear()
+    for addresses in (_SUSPECTS, _BARRIERS, _NAMESPACES):
+        addresses.clear()
+    _FRONTIER.clear()
 
 
 def way_from_root(address: int) -> list[int]:
@@ -109,12 +113,18 @@ def way_from_root(address: int) -> list[int]:
 
 
 def ways_to(address: int) -> dict[int, list[int]]:
-    """Return, for every node that leads to the suspect, the nodes from it, nearest node first."""
-    ways = {address: [address]}
+    """Return, for every node that leads to the suspect, the nodes from it; nearest node first."""
+    farther: dict[int, list[int]] = {}
     for node in _NODES:
         for nearer in _NEARER[node]:
-            if nearer in ways and node not in ways:
+            farther.setdefault(nearer, []).append(node)
+    ways = {address: [address]}
+    pending = [address]
+    for nearer in pending:
+        for node in farther.get(nearer, ()):
+            if node not in ways:
                 ways[node] = [node, *ways[nearer]]
+                pending.append(node)
     return ways
 
 
@@ -175,6 +185,7 @@ def _add(node: int, value: Thing, nearer: list[int], new: list[int]) -> None:
         return
     _NODES[node] = None if type(value) is tuple else value
     _NEARER[node] = nearer
+    _DISTANCE[node] = 1 + min(map(_DISTANCE.__getitem__, nearer))
     if type_name(type(value)) == _CACHE_OF_A_FUNCTION and _SUSPECTS.isdisjoint(nearer):
         _BARRIERS.add(node)
     new.append(node)
@@ -200,6 +211,9 @@ def _name_roots(nodes: list[int]) -> None:
             _ROOTS[node] = named[node]
             _FARTHER[node] = node
             _spread(node)
+        elif node in _RUNNING:
+            for suspect in _suspects_below(node):
+                _FAR_ENOUGH.setdefault(suspect, _DISTANCE[node] + BETTER_BY)
 
 
 def _spread(node: int) -> None:
@@ -216,17 +230,30 @@ def _spread(node: int) -> None:
 
 
 def _leads_to_unnamed(node: int) -> bool:
-    """Return whether a suspect that has no way to a root yet is reached from `node`."""
-    seen, stack = {node}, [node]
+    """Return whether to look beyond `node`: a suspect below it has no good root yet."""
+    distance = _DISTANCE[node]
+    return any(
+        distance < _FAR_ENOUGH.get(suspect, distance + 1) for suspect in _suspects_below(node)
+    )
+
+
+def _suspects_below(node: int) -> list[int]:
+    """Return the suspects without a way to a module that are reached from `node`."""
+    found, seen, stack = [], {node}, [node]
     while stack:
         node = stack.pop()
         if node in _FARTHER:
             continue
         if node in _SUSPECTS:
-            return True
+            found.append(node)
         stack += [n for n in _NEARER[node] if n not in seen]
         seen.update(_NEARER[node])
-    return False
+    return found
+
+
+def running_function(node: int) -> tuple[str, str, str] | None:
+    """Return thread, frame and variable of a running function that refers to a node."""
+    return _RUNNING.get(node)
 
 
 def root_of(node: int) -> tuple[str, str] | None:
