@@ -63,6 +63,7 @@ def freezing(interpreter: Interpreter, source: str) -> Iterator[FrozenTarget]:
         env = {"LEAKSCOPE_TEST_SOCKET": path, "LEAKSCOPE_TEST_LIBRARY": str(heap_library())}
         with spawn(interpreter.path, prelude + source, env=env, wait_for=None) as process:
             connection, _ = listener.accept()
+            connection.settimeout(DEADLINE)
             with connection:
                 yield FrozenTarget(process, connection)
 

@@ -102,8 +102,16 @@ cached = functools.lru_cache(maxsize=None)(lambda key: Thing())
 kept_by_cache = cached("k")
 chain("lru_cache", cached, kept_by_cache)
 variable = contextvars.ContextVar("request_id"); variable.set(Thing())
+context = contextvars.Context(); context.run(variable.set, Thing())
+tree = gc.get_referents(context)[0]
+chain("contextvar", context, tree, *gc.get_referents(tree), context[variable])
+storage = threading.local(); storage.mine = Thing()
+per_thread = [r for r in gc.get_referents(storage) if type(r) is dict and r][-1]
+chain("thread-local", storage, per_thread, *per_thread.values(), storage.mine)
 
 loop = asyncio.new_event_loop()
+future = loop.create_future(); future.set_result(Thing())
+chain("future", future, future.result())
 task = loop.create_task(outer())
 loop.call_soon(loop.stop); loop.run_forever()
 coroutine = task.get_coro()
@@ -147,6 +155,9 @@ EXPECTED = {
     "weakref callback": [".__callback__"],
     "lru_cache": ["lru_cache entry"],
     "task": ["coroutine"],
+    "future": ["result"],
+    "contextvar": ["", "", "contextvar request_id"],
+    "thread-local": ["", "", ".mine"],
 }
 
 

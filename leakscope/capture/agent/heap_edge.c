@@ -122,6 +122,10 @@ static int name_in_dict(const struct ls_edge *edge, struct ls_context *context,
         return 0;
     }
     int is_text = ls_type_of(key)->kind == LS_KIND_STR;
+    if (kind == LS_CONTEXT_THREADS) {
+        context->next = LS_CONTEXT_ATTRIBUTES;
+        return 1;
+    }
     if (kind == LS_CONTEXT_ATTRIBUTES && is_text) {
         ls_put(phrase, ".");
         put_text(phrase, key);

@@ -23,7 +23,8 @@ enum ls_context_kind {
     LS_CONTEXT_LOCAL,      /* in the cell of a local variable */
     LS_CONTEXT_DEFAULTS,
     LS_CONTEXT_KEYWORD_DEFAULTS,
-    LS_CONTEXT_INSIDE, /* in a part that is told with `prefix` */
+    LS_CONTEXT_THREADS, /* in the dict that has a dict of attributes per thread */
+    LS_CONTEXT_INSIDE,  /* in a part that is told with `prefix` */
 };
 
 /* What the references before this one say about it. */

@@ -19,8 +19,17 @@ int ls_is_extension(ls_object type, const char *name) {
     return 0;
 }
 
+/* Whether a type has this name, with its module or (before 3.10, some) without. */
 static int has_name(ls_object type, const char *name) {
-    return strcmp((const char *)LS_POINTER(type, LS_TP_NAME), name) == 0;
+    const char *own = (const char *)LS_POINTER(type, LS_TP_NAME), *dot = strrchr(name, '.');
+    return strcmp(own, name) == 0 || (dot != NULL && strcmp(own, dot + 1) == 0);
+}
+
+static int inherits_from(ls_object type, const char *name) {
+    for (ls_object base = type; base != 0; base = LS_POINTER(base, LS_TP_BASE))
+        if (has_name(base, name))
+            return 1;
+    return 0;
 }
 
 static int name_field(const struct ls_edge *edge, const struct field *fields, size_t count,
@@ -49,12 +58,17 @@ static int name_in_future(const struct ls_edge *edge, struct ls_phrase *phrase) 
     static const struct field fields[] = {{16, ".loop"},
                                           {24, "done callback"},
                                           {32, "context of done callback"},
-                                          {40, "done callbacks"}};
+                                          {40, "done callbacks"},
+                                          {48, "exception"}};
+    /* A traceback came before the result in the course of 3.10. */
+    static const struct field result[] = {{56, "result"}, {64, "result"}};
     if (ls_type_of(edge->to)->kind == LS_KIND_GENERATOR) {
         ls_put(phrase, "coroutine");
         return 1;
     }
-    return NAME_FIELD(edge, fields, phrase);
+    if (NAME_FIELD(edge, fields, phrase))
+        return 1;
+    return NAME_FIELD(edge, result, phrase);
 }
 
 static int name_in_lru_cache(const struct ls_edge *edge, struct ls_phrase *phrase) {
@@ -133,5 +147,9 @@ int ls_name_in_extension(const struct ls_edge *edge, struct ls_context *context,
         return name_in_future(edge, phrase);
     if (has_name(type, "mappingproxy") || has_name(type, "_thread._localdummy"))
         context->next = LS_CONTEXT_ATTRIBUTES;
+    if (ls_type_of(edge->to)->kind == LS_KIND_DICT && inherits_from(type, "_thread._local")) {
+        context->next = LS_CONTEXT_THREADS;
+        return 1;
+    }
     return name_in_named_type(edge, phrase);
 }
