@@ -8,18 +8,19 @@ waits for the interpreter's lock or holds it.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from itertools import islice
 
-from leakscope.capture.doors.frames import Call, Stored, ThreadState, write_calls
+from leakscope.capture.doors.frames import Call, NoRoomOnStack, Stored, ThreadState, write_calls
 from leakscope.capture.doors.gadgets import find_restorer, find_store
 from leakscope.capture.doors.interface import DoorClosed, Knock
 from leakscope.capture.doors.interruption import stopped_call
-from leakscope.capture.doors.ptrace import NotStopped, StoppedThread
+from leakscope.capture.doors.ptrace import NotStopped, StoppedThread, ThreadGone
 from leakscope.capture.doors.registers import Registers
 from leakscope.capture.doors.site import Site
 from leakscope.capture.doors.waiting import is_harmless
-from leakscope.capture.memory import Mapping
+from leakscope.capture.memory import Mapping, MemoryUnreadable
 from leakscope.capture.threads import threads, waiting_call
-from leakscope.errors import LeakscopeError
 
 _STACK = 192 << 10
 """For compiling and running the text and for the dynamic linker."""
@@ -44,22 +45,30 @@ class BlockedThread:
         """Borrow a thread; raises `DoorClosed` if none may be borrowed now."""
         site = self._site
         site.require_callable()
-        borrowed = _Borrowing(site)
+        candidates = self._candidates()
+        borrowing = _Borrowing(site) if candidates else None
         held_s = 0.0
-        for view in threads(site.pid)[:_MOST_THREADS]:
-            before = waiting_call(site.pid, view.tid)
-            if before is None or not is_harmless(before, site.pid, site.python):
-                continue
-            try:
-                with StoppedThread(site.pid, view.tid) as thread:
-                    is_ours = borrowed.borrow(thread)
-            except LeakscopeError:
-                continue  # it ended, or has no room, or does not stop: another one may do
-            finally:
-                held_s += thread.held_s
-            if is_ours:
+        for tid in candidates:
+            thread = StoppedThread(site.pid, tid)
+            is_borrowed = False
+            # It may have ended, have no room, or not stop: another one may do.
+            with suppress(ThreadGone, NotStopped, NoRoomOnStack, MemoryUnreadable), thread:
+                is_borrowed = borrowing is not None and borrowing.borrow(thread)
+            held_s += thread.held_s
+            if is_borrowed:
                 return Knock(held_s)
         raise DoorClosed("no thread waits where it may be borrowed")
+
+    def _candidates(self) -> list[int]:
+        """Return the threads that wait harmlessly as seen from outside, the main thread first."""
+        pid = self._site.pid
+        waiting = ((view.tid, waiting_call(pid, view.tid)) for view in threads(pid))
+        harmless = (
+            tid
+            for tid, call in waiting
+            if call is not None and is_harmless(call, pid, self._site.python)
+        )
+        return list(islice(harmless, _MOST_THREADS))
 
     def withdraw(self) -> None:
         """Leave it: the thread finishes by itself, and finds the agent's file gone."""

@@ -20,6 +20,7 @@ from leakscope.capture.doors.pending_call import PendingCall
 from leakscope.capture.doors.pep768 import RunFile, WakeMainThread
 from leakscope.capture.doors.ptrace import TraceRefused
 from leakscope.capture.doors.site import Site
+from leakscope.capture.doors.tracer import as_passing_tracer
 from leakscope.capture.rendezvous import Rendezvous
 from leakscope.capture.wire import Timeout
 from leakscope.errors import LeakscopeError
@@ -58,7 +59,7 @@ def enter(
 
     `deadline` is a `time.monotonic` value; `still_there` raises when the target has gone. Raises
     `BusyInC` when no door opened in time, `Timeout` when the agent was loaded and did not connect,
-    `AgentNotLoaded` when it could not be, `NoDoor` when the target has no door at all.
+    `AgentNotLoaded` when it could not be, `NoDoor` when none could even be knocked at.
     """
     return _Attempt(site, rendezvous, deadline, still_there).run()
 
@@ -95,7 +96,7 @@ class _Attempt:
                     "the agent was loaded into the target and did not connect",
                     hint="Its limits on threads or open files may be reached.",
                 )
-            if self._is_shut_for_good():
+            if not self._knocked:
                 raise self._no_door()
             raise watch.verdict([f"{name}: {why}" for name, why in self._closed.items()])
         finally:
@@ -133,7 +134,7 @@ class _Attempt:
         if isinstance(self._closed.get(door.name), _FOR_GOOD):
             return False
         try:
-            self._held_s += door.knock().held_s
+            self._held_s += as_passing_tracer(door.knock).held_s
         except LeakscopeError as why:
             self._still_there()
             self._closed[door.name] = why

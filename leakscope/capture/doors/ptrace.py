@@ -1,7 +1,8 @@
 """Stopping one thread of another process, looking at it, and letting it go.
 
 Nothing here steps a thread or keeps it: whoever stops one, detaches it again within milliseconds.
-If this process dies in between, the kernel detaches it.
+If this process dies in between, the kernel detaches it. Only the thread that stops one may use
+it; see `tracer` for which thread that should be.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class StoppedThread:
             try:
                 self._interrupt()
             except LeakscopeError:
-                self._attached = False  # it ends, or it stops later and is let go when we end
+                self._attached = False  # it has ended, or is let go when our own thread ends
         if self._attached:
             with suppress(LeakscopeError):
                 self._request(_DETACH, 0, 0)
