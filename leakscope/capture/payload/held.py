@@ -11,13 +11,15 @@ from itertools import compress, count
 from typing import TYPE_CHECKING
 
 from leakscope.capture.payload.classes import subclasses_of
+from leakscope.capture.payload.instances import forget_names
 from leakscope.capture.payload.passes import heap, heap_by_age, kept, settle, times, where
 from leakscope.capture.payload.untracked import untracked_of_modules, untracked_of_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from leakscope.capture.payload.passes import Thing
+    from leakscope.capture.payload.instances import forget_names
+from leakscope.capture.payload.passes import Thing
 
 CONTAINER_TYPES = (list, dict, set, deque)
 HELD: dict[int, Thing] = {}
@@ -71,3 +73,4 @@ def _hold(found: list[Thing]) -> int | None:
 def release() -> None:
     """Let go of everything that is held."""
     HELD.clear()
+    forget_names()

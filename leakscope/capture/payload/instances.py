@@ -31,6 +31,8 @@ _INERT = ids_of(
     *(type(None), bool, int, float, complex, str, bytes, list, dict, tuple, set, frozenset),
     *(FUNCTION, type(len), _SLOT),
 )
+_MENTIONED: set[str] = set()
+"""Every name that any function mentions, once it was needed."""
 _NAMES = ids_of(tuple, dict)
 _WRAPPERS = ids_of(staticmethod, classmethod)
 
@@ -91,9 +93,18 @@ def _likely_names(cls: type) -> Iterator[str]:
 
 
 def _all_names_mentioned() -> set[str]:
-    settle()
-    functions: list[Thing] = list(where(times(heap(), 2), type, id, ids_of(FUNCTION).__contains__))
-    return set(chain.from_iterable([f.__code__.co_names for f in functions]))
+    if not _MENTIONED:
+        settle()
+        functions: list[Thing] = list(
+            where(times(heap(), 2), type, id, ids_of(FUNCTION).__contains__)
+        )
+        _MENTIONED.update(chain.from_iterable([f.__code__.co_names for f in functions]))
+    return _MENTIONED
+
+
+def forget_names() -> None:
+    """Let go of the names that were gathered from all functions."""
+    _MENTIONED.clear()
 
 
 def _functions_in(value: Thing) -> Iterator[_Function]:
