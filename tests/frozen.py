@@ -22,7 +22,7 @@ from leakscope.capture.heapstream import HeapStream
 from tests.pythons import Interpreter
 from tests.targets import DEADLINE, read_line, spawn
 
-_AGENT = Path(__file__).parents[1] / "leakscope" / "capture" / "agent"
+AGENT = Path(__file__).parents[1] / "leakscope" / "capture" / "agent"
 _FLAGS = ("-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-nostdlib", "-fno-stack-protector")
 _PRELUDE = "import sys; sys.path.insert(0, {here!r}); import freezer, gc, json\n"
 
@@ -68,17 +68,22 @@ def freezing(interpreter: Interpreter, source: str) -> Iterator[FrozenTarget]:
                 yield FrozenTarget(process, connection)
 
 
+def compiler() -> str:
+    """Return the C compiler; skips the test when there is none."""
+    found = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
+    if found is None:
+        pytest.skip("needs a C compiler")
+    return found
+
+
 @cache
 def heap_library() -> Path:
     """Build the agent's heap part as a library of its own, once per state of its sources."""
-    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
-    sources = sorted(set(_AGENT.glob("heap*.c")) - {_AGENT / "heap_service.c"})
-    newest = max(path.stat().st_mtime_ns for path in (*sources, _AGENT / "heap.h"))
+    sources = sorted(set(AGENT.glob("heap*.c")) - {AGENT / "heap_service.c"})
+    newest = max(path.stat().st_mtime_ns for path in (*sources, AGENT / "heap.h"))
     built = Path(gettempdir()) / f"leakscope-heap-{os.getuid()}-{newest}.so"
     if not built.exists():
         fresh = built.with_suffix(f".{os.getpid()}")
-        subprocess.run([compiler, *_FLAGS, "-o", fresh, *sources], check=True)
+        subprocess.run([compiler(), *_FLAGS, "-o", fresh, *sources], check=True)
         fresh.rename(built)
     return built
