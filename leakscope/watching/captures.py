@@ -19,13 +19,16 @@ from leakscope.errors import LeakscopeError
 from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
 from leakscope.model.recording import CaptureKind
 from leakscope.model.typenames import bare
-from leakscope.watching.heap_chains import KnownObjects
 from leakscope.watching.heap_evidence import explain
+from leakscope.watching.heap_roots import KnownObjects
 
+REMEMBERED_AT = 2
 REMEMBERED_AT_ONCE = 2_000_000
-"""Objects up to which a heap is remembered at its first census, not only when it is looked into."""
-BYTES_PER_OBJECT = 300
+"""Objects up to which a heap is remembered at this census, not only when it is looked into."""
+BYTES_PER_OBJECT = 200
 """Memory that leakscope needs for a heap while it looks into it, at most."""
+LARGEST = 30_000_000
+"""Objects that can be looked into within about half a minute."""
 
 
 class CaptureChoice(str, Enum):
@@ -54,9 +57,9 @@ _UNEXPLAINED = (
 
 
 class HeapTooLarge(LeakscopeError):
-    """The graph of the heap does not fit beside what else runs here."""
+    """The graph of the heap takes more memory or time than there is."""
 
-    hint = "Close what else needs memory on this machine."
+    hint = "Free memory on this machine, or use `--capture portable`."
 
 
 class FrozenCensusCapture:
@@ -71,7 +74,7 @@ class FrozenCensusCapture:
         self._native = native
         self._portable = portable
         self._known: KnownObjects | None = None
-        self._objects = 0
+        self._censuses = self._objects = 0
         self._traces = False
         self._caveats: list[str] = []
 
@@ -88,13 +91,13 @@ class FrozenCensusCapture:
     def census(self) -> Reading:
         """Count what is alive now; see `Capture.census`.
 
-        After the first count of a heap of modest size, what there is is remembered, to tell later
-        what is new.
+        At the second time, which says that there will be more, what there is in a heap of modest
+        size is remembered, to tell later what is new.
         """
         reading = self._native.census()
-        is_first = not self._objects
+        self._censuses += 1
         self._objects = sum(total.objects for total in reading.types.values())
-        if is_first and self._objects <= REMEMBERED_AT_ONCE:
+        if self._censuses == REMEMBERED_AT and self._objects <= REMEMBERED_AT_ONCE:
             with suppress(*_UNEXPLAINED), self._native.snapshot() as heap:
                 self._known = KnownObjects.of(heap.heap.snapshot)
         return reading
@@ -122,6 +125,8 @@ class FrozenCensusCapture:
             return Evidence()
         if not kernels.available():
             raise KernelsMissing("the graph kernels were not built")
+        if self._objects > LARGEST:
+            raise HeapTooLarge(f"{self._objects} objects take too long to look into")
         if psutil.virtual_memory().available < BYTES_PER_OBJECT * self._objects:
             raise HeapTooLarge(f"no memory here for the graph of {self._objects} objects")
         with self._native.snapshot() as heap:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.analysis import kernels
-from leakscope.analysis.heapgraph import HeapGraph, type_name
-from leakscope.analysis.kernels import Csr, Rows
+from leakscope.analysis.heapgraph import type_name
+from leakscope.analysis.kernels import Rows
 from leakscope.analysis.names import HELD_BY
 from leakscope.analysis.retention import Chain, RetentionPaths
 from leakscope.capture.gathering import printable
@@ -34,85 +30,6 @@ _FIELDS = {
 """By type: what its references are called where captures know them by different names."""
 _MOST_SHAPES = 64
 """Chains that are compared to find the one that is like most."""
-
-
-def rows_at(snapshot: HeapSnapshot, addresses: Iterable[int]) -> Rows:
-    """Return the rows of the objects at `addresses`, in their order; without what is not there."""
-    wanted = np.array(list(addresses), np.uint64)
-    if not len(wanted) or not snapshot.objects:
-        return np.empty(0, np.int32)
-    places = np.minimum(np.searchsorted(snapshot.address, wanted), snapshot.objects - 1)
-    found: Rows = places[snapshot.address[places] == wanted].astype(np.int32)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class KnownObjects:
-    """Which objects a process had when a snapshot was taken; 12 bytes for each."""
-
-    address: npt.NDArray[np.uint64]
-    type: npt.NDArray[np.int32]
-    type_names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, snapshot: HeapSnapshot) -> KnownObjects:
-        """Return those of a snapshot."""
-        return cls(snapshot.address, snapshot.type, snapshot.type_names)
-
-    def new_of_type(self, snapshot: HeapSnapshot, rows: Rows, name: str) -> Rows:
-        """Return those of `rows`, all of one type in a later snapshot, that were not there."""
-        wanted = [i for i, known in enumerate(self.type_names) if known == name]
-        before = self.address[np.isin(self.type, np.array(wanted, np.int32))]
-        found: Rows = rows[~np.isin(snapshot.address[rows], before)]
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Roots:
-    """Where chains may start, the best first."""
-
-    modules: Rows
-    """Those in `sys.modules`; `__main__`, which may have another name as well, is the last."""
-    locals: Rows
-    storages: Rows
-    """The dicts of thread-local data."""
-    code: Rows
-    """Tasks, coroutines and generators."""
-    classes: Rows
-
-    @property
-    def stages(self) -> tuple[Rows, ...]:
-        """All of them, as `retention_paths` wants them."""
-        return (self.modules, self.locals, self.storages, self.code, self.classes)
-
-
-def roots_of(graph: HeapGraph, named: HeapRoots) -> Roots:
-    """Return the live objects of a heap that have a name of their own."""
-    snapshot = graph.snapshot
-    modules = sorted(named.modules, key=lambda module: module.name == "__main__")
-    names = snapshot.type_names
-    code = [i for i, name in enumerate(names) if is_code(name) and bare(name) != "function"]
-    classes = [i for i, name in enumerate(names) if bare(name) == "type"]
-    return Roots(
-        rows_at(snapshot, (module.address for module in modules)),
-        rows_at(snapshot, (local.address for local in named.locals)),
-        rows_at(snapshot, (thread.storage for thread in named.threads)),
-        _of_types(graph, code),
-        _of_types(graph, classes),
-    )
-
-
-def paths_apart(graph: HeapGraph, modules: Rows, apart: Rows) -> RetentionPaths:
-    """Return the shortest chains from modules of which none leads through any of `apart`.
-
-    They lead to those objects, but not beyond.
-    """
-    outgoing = graph.outgoing
-    targets = outgoing.targets.copy()
-    for row in apart:
-        targets[outgoing.offsets[row] : outgoing.offsets[row + 1]] = row
-    closed = Csr(outgoing.offsets, targets)
-    return RetentionPaths(kernels.traverse(closed, [modules]).parents)
 
 
 def commonest(snapshot: HeapSnapshot, paths: RetentionPaths, rows: Rows) -> Chain:
@@ -167,7 +84,7 @@ def _run(types: npt.NDArray[np.int32], at: int) -> tuple[int, int]:
         differs = np.flatnonzero(types[at + period :] != types[at : len(types) - period])
         same = int(differs[0]) if len(differs) else len(types) - period - at
         if same >= period * _LINKS:
-            return period, same // period
+            return period, -(-same // period)
     return 0, 0
 
 
@@ -268,8 +185,3 @@ class ChainNames:
 
     def _type(self, row: int) -> str:
         return type_name(self._snapshot, row)
-
-
-def _of_types(graph: HeapGraph, types: Sequence[int]) -> Rows:
-    found = np.isin(graph.snapshot.type, np.array(types, np.int32)) & graph.live
-    return np.flatnonzero(found).astype(np.int32)

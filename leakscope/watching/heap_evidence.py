@@ -23,15 +23,9 @@ from leakscope.model.evidence import (
     Suspects,
     TypeEvidence,
 )
-from leakscope.watching.heap_chains import (
-    ChainNames,
-    KnownObjects,
-    commonest,
-    paths_apart,
-    roots_of,
-    rows_at,
-)
+from leakscope.watching.heap_chains import ChainNames, commonest
 from leakscope.watching.heap_entries import Entries, EntriesFound
+from leakscope.watching.heap_roots import KnownObjects, paths_apart, roots_of, rows_at
 
 _LIBRARY = re.compile(r"<frozen |.*/lib(64)?/python3\.\d+/(?!(site|dist)-packages/)")
 

@@ -360,7 +360,7 @@ def test_without_room_for_a_copy_python_in_the_target_is_asked() -> None:
 
 def forbid_growth(target: subprocess.Popen[bytes]) -> None:
     """Let the target, and copies of it, map only a little more than it has."""
-    most = psutil.Process(target.pid).memory_info().vms + (1 << 20)
+    most = psutil.Process(target.pid).memory_info().vms + (32 << 20)
     resource.prlimit(target.pid, resource.RLIMIT_AS, (most, most))
 
 
