@@ -18,10 +18,10 @@ from pathlib import Path
 import psutil
 
 from leakscope.capture.process import TargetGone
-from leakscope.capture.threads import ThreadView, threads
+from leakscope.capture.threads import AGENT_THREAD, ThreadView, threads
 from leakscope.errors import LeakscopeError
 
-_AGENT_THREAD = re.compile(r"lscope-(\d*)")
+_AGENT_THREAD = re.compile(re.escape(AGENT_THREAD) + r"(\d*)")
 _LEAVES_WITHIN_S = 2.0
 _LOOK_EVERY_S = 0.01
 

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+AGENT_THREAD = "lscope-"
+"""How the name of an agent's thread begins; its controller's pid follows."""
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 

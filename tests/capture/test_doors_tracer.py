@@ -25,6 +25,7 @@ def is_traced(pid: int) -> bool:
 
 def test_a_thread_is_stopped_only_inside_the_context() -> None:
     with spawn(sys.executable, IDLE) as target:
+        eventually(lambda: process_state(target.pid) == "S", "it sleeps")
         with StoppedThread(target.pid, target.pid) as thread:
             assert process_state(target.pid) == "t"
             before = thread.general_registers()

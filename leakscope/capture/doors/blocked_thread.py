@@ -20,7 +20,7 @@ from leakscope.capture.doors.registers import Registers
 from leakscope.capture.doors.site import Site
 from leakscope.capture.doors.waiting import is_harmless
 from leakscope.capture.memory import Mapping, MemoryUnreadable
-from leakscope.capture.threads import threads, waiting_call
+from leakscope.capture.threads import AGENT_THREAD, threads, waiting_call
 
 _STACK = 192 << 10
 """For compiling and running the text and for the dynamic linker."""
@@ -60,9 +60,13 @@ class BlockedThread:
         raise DoorClosed("no thread waits where it may be borrowed")
 
     def _candidates(self) -> list[int]:
-        """Return the threads that wait harmlessly as seen from outside, the main thread first."""
+        """Return the threads that wait harmlessly as seen from outside, the main thread first.
+
+        Never an agent's: one may have come this very moment.
+        """
         pid = self._site.pid
-        waiting = ((view.tid, waiting_call(pid, view.tid)) for view in threads(pid))
+        theirs = (view for view in threads(pid) if not view.name.startswith(AGENT_THREAD))
+        waiting = ((view.tid, waiting_call(pid, view.tid)) for view in theirs)
         harmless = (
             tid
             for tid, call in waiting
