@@ -91,9 +91,7 @@ class Entries:
         cache = self._cache_of(container, found)
         if cache is not None:
             entries = self._cached(cache, len(found) // 2)
-        elif kind in _KEYED or (
-            kind != "list" and self._edge(container, int(found[-1])) == "<key>"
-        ):
+        elif self._is_keyed(container, kind, found, length):
             entries = self._pairs(found, length)
         else:
             alone = found[-length:] if length else found
@@ -101,8 +99,19 @@ class Entries:
             if self._is_list(container, alone):
                 entries = entries[::-1]
         count = len(entries)
+        if not count:
+            return []
         places = {int(0.5 * (i + 0.5) / SAMPLES * count) for i in range(SAMPLES)}
         return [entries[place] for place in sorted(places)]
+
+    def _is_keyed(self, container: int, kind: str, found: Rows, length: int | None) -> bool:
+        """Return whether a container gives a key with each value.
+
+        The dict of an instance that shares its keys with others of its class does not.
+        """
+        if kind in _KEYED and length is not None:
+            return len(found) >= 2 * length
+        return kind != "list" and self._edge(container, int(found[-1])) == "<key>"
 
     def _is_list(self, container: int, entries: Rows) -> bool:
         """Return whether a container gives its references from the last to the first."""
@@ -143,6 +152,7 @@ class Entries:
         """Return (result, key) rows of a function cache, youngest first."""
         found = self._heap.graph.outgoing.of(cache)
         alone = found[(self._snapshot.flags[found] & ObjectFlag.TYPE) == 0]
+        count = min(count, len(alone) // 2)
         pairs: Rows = alone[: 2 * count].reshape(-1, 2)[::-1, ::-1]
         return pairs
 
