@@ -238,13 +238,27 @@ class _Columns:
         for column in columns:
             stream.read_into(memoryview(column[rows]))  # type: ignore[arg-type]
         stream.read_into(memoryview(bytearray(padding)))
+        self._check_objects(slice(max(0, first - 1), first + count), rows)
         self._objects += count
+
+    def _check_objects(self, with_last: slice, rows: slice) -> None:
+        """Check what has just arrived; `with_last` takes in the last row from before."""
+        addresses = self._address[with_last]
+        if not bool(np.all(addresses[1:] > addresses[:-1])):
+            raise BrokenStream("the objects of the frozen heap are not in order of address")
+        if not _within(self._type[rows], self._types):
+            raise BrokenStream("an object of the frozen heap has no type")
+        if rows.start < rows.stop and int(self._size[rows].min()) < 0:
+            raise BrokenStream("an object of the frozen heap has a negative size")
 
     def _read_references(self, stream: HeapStream, frame: Frame) -> None:
         first, count = self._references, frame.count
         if count > len(self._targets) - first or frame.size != 4 * count:
             raise BrokenStream("the frozen heap has more references than it says")
-        stream.read_into(memoryview(self._targets[first : first + count]))  # type: ignore[arg-type]
+        targets = self._targets[first : first + count]
+        stream.read_into(memoryview(targets))  # type: ignore[arg-type]
+        if not _within(targets, len(self._address)):
+            raise BrokenStream("a reference of the frozen heap has no target")
         self._references += count
 
     def snapshot(self, type_names: tuple[str, ...]) -> HeapSnapshot:
@@ -255,12 +269,6 @@ class _Columns:
         complete = self._objects == objects and self._references == len(self._targets)
         if not complete or offsets[-1] != self._references:
             raise BrokenStream("the frozen heap has fewer objects or references than it says")
-        if not _within(self._type, self._types) or not _within(self._targets, objects):
-            raise BrokenStream("an object of the frozen heap has no type, or a reference no target")
-        if not bool(np.all(self._address[1:] > self._address[:-1])):
-            raise BrokenStream("the objects of the frozen heap are not in order of address")
-        if objects and int(self._size.min()) < 0:
-            raise BrokenStream("an object of the frozen heap has a negative size")
         return HeapSnapshot(
             type_names,
             self._address,
@@ -274,4 +282,5 @@ class _Columns:
 
 
 def _within(column: npt.NDArray[np.int32], bound: int) -> bool:
-    return not len(column) or (int(column.min()) >= 0 and int(column.max()) < bound)
+    """Return whether all numbers are from 0 up to `bound`; negative ones are large here."""
+    return not len(column) or int(column.view(np.uint32).max()) < bound

@@ -104,7 +104,7 @@ def test_a_well_formed_heap_is_read() -> None:
             header() + frame(FrameKind.COUNTS, 1, struct.pack("<QQQ", 1 << 40, 1, 1)),
             "larger than a heap can be",
         ),
-        (heap(targets=(2, 0)), "a reference no target"),
+        (heap(targets=(2, 0)), "has no target"),
         (heap(targets=(1,)), "fewer objects or references"),
         (heap(targets=(1, 0, 0)), "more references"),
         (heap(degrees=(2, 2)), "fewer objects or references"),
