@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from leakscope.capture.native import NativeCapture, OpenHeap
+from leakscope.capture.native import NativeCapture, NotEnoughMemory, OpenHeap
 from leakscope.model.evidence import Evidence, Suspects
 from leakscope.model.recording import CaptureKind
 from tests.attaching import attached
@@ -82,3 +82,37 @@ def test_a_snapshot_has_every_object_and_its_references(python: Interpreter) -> 
     assert len(rows) == 1000
     assert (referred[rows] == 1).all()
     assert (snapshot.refcount[rows] == 1).all()
+
+
+def test_a_snapshot_names_what_the_target_called_its_objects(python: Interpreter) -> None:
+    with spawn(python.path, SERVICE) as target, attached(target) as session:
+        capture = NativeCapture(session, explain=no_evidence)
+        with capture.snapshot() as opened:
+            snapshot, roots = opened.heap.snapshot, opened.heap.roots
+            module = next(m.address for m in roots.modules if m.name == "__main__")
+            keep = next(c.address for c in opened.heap.containers if c.length == 1000)
+            row = int(np.searchsorted(snapshot.address, np.uint64(keep)))
+            last = snapshot.offsets[row + 1] - 1  # tp_traverse of a list begins at its end
+            record = int(snapshot.address[snapshot.targets[last - 17]])
+            row = int(np.searchsorted(snapshot.address, np.uint64(module)))
+            held = snapshot.targets[snapshot.offsets[row] : snapshot.offsets[row + 1]]
+            names = [
+                opened.names.chain((module, int(snapshot.address[r]), keep, record)) for r in held
+            ]
+            assert opened.names.edge(0, module) == "module __main__"
+
+    assert ("", ".keep", "[17]") in names
+
+
+def test_a_target_without_room_for_a_copy_is_left_alone(python: Interpreter) -> None:
+    limit = """
+import resource
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + (40 << 20), resource.RLIM_INFINITY))
+"""
+    with (
+        spawn(python.path, limit + SERVICE) as target,
+        attached(target) as session,
+        pytest.raises(NotEnoughMemory, match=r"may take \d+ MiB, and RLIMIT_AS leaves the target"),
+    ):
+        NativeCapture(session, explain=no_evidence).census()
