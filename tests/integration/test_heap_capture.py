@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 
 import numpy as np
 import pytest
 
+from leakscope.capture.heapstream import SnapshotFailed
 from leakscope.capture.native import NativeCapture, NotEnoughMemory, OpenHeap
 from leakscope.model.evidence import Evidence, Suspects
 from leakscope.model.recording import CaptureKind
@@ -116,3 +119,17 @@ resource.setrlimit(resource.RLIMIT_AS, (size + (40 << 20), resource.RLIM_INFINIT
         pytest.raises(NotEnoughMemory, match=r"may take \d+ MiB, and RLIMIT_AS leaves the target"),
     ):
         NativeCapture(session, explain=no_evidence).census()
+
+
+def test_a_copy_that_is_killed_is_one_failure_that_names_the_signal(python: Interpreter) -> None:
+    with spawn(python.path, SERVICE) as target, attached(target) as session:
+        capture = NativeCapture(session, explain=no_evidence)
+        with (
+            pytest.raises(SnapshotFailed, match="it was ended by SIGKILL"),
+            capture.snapshot() as opened,
+        ):
+            os.kill(opened.heap.header.child, signal.SIGKILL)
+            opened.names.chain([1, 2])
+
+        assert capture.census().types["__main__.Record"].objects == 1000
+        assert ask(target, "children") == "1000 [] 2"
