@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakscope.analysis.names import is_plain, is_weak_reference, path_of, short_type
+from leakscope.analysis.names import HELD_BY, is_plain, is_weak_reference, path_of, short_type
 from leakscope.model.evidence import Site, Step
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
@@ -51,6 +51,12 @@ def explain_holder(
 def explain_type(type_name: str, chain: Sequence[Step]) -> str:
     """Return what is known of a type that grows in no container that could be followed."""
     name = short_type(type_name)
+    if len(chain) == 1 and chain[0].edge == HELD_BY:
+        return (
+            f"More and more {name} objects stay alive, and nothing in the heap refers to the "
+            "latest of them: C code holds them, or took references that it never gave back. Look "
+            "at the C extensions that handle such objects."
+        )
     if chain:
         return (
             f"More and more {name} objects stay alive, and no one container was seen to grow with "

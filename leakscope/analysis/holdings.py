@@ -20,6 +20,7 @@ from leakscope.analysis.names import (
 )
 from leakscope.model.evidence import EntryShare, HolderEvidence
 from leakscope.model.trend import Interval
+from leakscope.model.typenames import bare
 
 SAME_RATE = 0.1
 """Rates that differ by no more than this share of the larger are the same rate."""
@@ -59,8 +60,9 @@ class Holding:
 
     @property
     def keeps_nothing(self) -> bool:
-        """Whether the entries keep nothing alive but references that do not count."""
-        return all(is_weak_reference(share.type) for share in self.evidence.shares)
+        """Whether the entries keep nothing alive but weak references and the keys to them."""
+        types = {bare(share.type) for share in self.evidence.shares}
+        return all(is_weak_reference(name) for name in types - {"int"}) and types != {"int"}
 
     def share(self, type_name: str) -> EntryShare | None:
         """Return what an entry keeps alive of one type."""

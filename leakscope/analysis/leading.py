@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from leakscope.analysis.names import anonymous, beyond, is_plain
 from leakscope.model.evidence import Step, TypeEvidence
+from leakscope.model.typenames import leading
 
 MOST = 0.8
 """Share of what grows that lies beyond a step for it to be part of the way."""
@@ -28,12 +29,16 @@ def leading_way(
     `holder` is the chain to the container, `entry` the way that its entries were found to lead,
     `weights` how fast each type that grows along gains bytes. The way goes on from the container
     as long as most of the weight lies beyond. It replaces `entry` only where it goes the same way
-    and farther.
+    and farther, to something that the end of `entry` captured: never to one of its own parts.
     """
     way = _shared(_tails(holder, chains, weights), weights)
+    if not entry:
+        return way
     if len(way) <= len(entry) or _types(way[: len(entry)]) != _types(entry):
         return tuple(entry)
-    return (*entry, *way[len(entry) :])
+    farther = way[len(entry) :]
+    names = [entry[-1].type, *_types(farther)]
+    return (*entry, *farther[: leading(names, [1.0, *[MOST] * len(farther)])])
 
 
 def telling_way(

@@ -1,6 +1,6 @@
 """What watching costs a service: throughput and latency of the gateway under wrk.
 
-    python -m tests.benchmarks.cost [--seconds 10] [--rounds 3]
+Run: `python -m tests.benchmarks.cost [--seconds 10] [--rounds 3]`
 
 Alternates rounds without and with `leakscope watch --every 5s` on the same gateway and prints both,
 with their ratio, as a table. Needs wrk.
