@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from leakscope.model.comparison import TypeChange
 from leakscope.model.recording import Recording
 from leakscope.report.text import bytes_text, printable, sparkline
 from leakscope.watching.recorder import Plan
+from leakscope.watching.thinning import evenly
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -22,6 +24,8 @@ NARROWEST = 60
 """Columns below which a table is no help; plain lines are printed instead."""
 
 _ROWS = 10
+_LOOKED_AT = 16
+"""Samples from which a live figure is worked out: it must cost next to nothing."""
 
 
 class Progress:
@@ -55,12 +59,12 @@ class Progress:
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
 
-    def sampled(self, recording: Recording, plan: Plan) -> None:
+    def sampled(self, recording: Recording, taken: int, plan: Plan) -> None:
         """Show the recording so far."""
         if self._live is None:
-            note(_line(recording, plan))
+            note(_line(recording, taken, plan))
         else:
-            self._live.update(_table(recording, plan), refresh=True)
+            self._live.update(_table(recording, taken, plan), refresh=True)
 
     def gathering(self) -> None:
         """Say that the suspects are being looked into."""
@@ -68,22 +72,19 @@ class Progress:
             note("something grows: finding out who holds it")
 
 
-def _line(recording: Recording, plan: Plan) -> str:
+def _line(recording: Recording, taken: int, plan: Plan) -> str:
     last = recording.censuses[-1]
     grown = _growing(recording)
     lead = f", most: {printable(grown[0].type)} +{grown[0].objects}" if grown else ""
-    return (
-        f"sample {len(recording.censuses)}/{plan.samples}: {_rss(recording)}, "
-        f"pause {last.pause_ms:.1f} ms{lead}"
-    )
+    return f"sample {taken}/{plan.samples}: {_rss(recording)}, pause {last.pause_ms:.1f} ms{lead}"
 
 
-def _table(recording: Recording, plan: Plan) -> Table:
+def _table(recording: Recording, taken: int, plan: Plan) -> Table:
     from rich.table import Table
 
     last = recording.censuses[-1]
     table = Table(
-        title=f"pid {recording.target.pid}   sample {len(recording.censuses)}/{plan.samples}   "
+        title=f"pid {recording.target.pid}   sample {taken}/{plan.samples}   "
         f"{_rss(recording)}   pause {last.pause_ms:.1f} ms   (Ctrl-C ends early)",
         title_justify="left",
         expand=False,
@@ -102,7 +103,8 @@ def _growing(recording: Recording) -> tuple[TypeChange, ...]:
     """Return the types that gained objects, most first."""
     if len(recording.censuses) < 2:
         return ()
-    return tuple(c for c in compare([recording]).changes if c.objects > 0)
+    few = replace(recording, censuses=evenly(recording.censuses, _LOOKED_AT))
+    return tuple(change for change in compare([few]).changes if change.objects > 0)
 
 
 def _count(census: Census, name: str) -> float:

@@ -20,9 +20,13 @@ from leakscope.model.census import Census
 from leakscope.model.evidence import Evidence
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.target import MemoryLimit, Target
+from leakscope.watching.thinning import thin
 
 FEWEST_SAMPLES = 13
 """A plan makes at least so many: enough to screen and to confirm after warm-up is dropped."""
+
+MOST_SAMPLES = 120
+"""A recording keeps so many samples, evenly spaced, however many are taken."""
 
 _EVIDENCE_AT = 0.6
 """Share of the samples after which evidence is gathered a first time, in case the target exits."""
@@ -57,8 +61,8 @@ def plan(every: float | None, duration: float, *, usual: float = 5.0) -> Plan:
 class Observer(Protocol):
     """Somebody who follows a recording while it is made."""
 
-    def sampled(self, recording: Recording, plan: Plan) -> None:
-        """Take note of the recording so far; its last census is new."""
+    def sampled(self, recording: Recording, taken: int, plan: Plan) -> None:
+        """Take note of the recording so far; its last census, the `taken`-th, is new."""
         ...
 
     def gathering(self) -> None:
@@ -93,6 +97,7 @@ class Recorder:
     _censuses: list[Census] = field(default_factory=list)
     _evidence: Evidence = field(default_factory=Evidence)
     _caveats: list[str] = field(default_factory=list)
+    _taken: int = 0
     _limit: MemoryLimit | None = None
     _work_unit: str = "second"
 
@@ -138,8 +143,10 @@ class Recorder:
         if census is None:
             return None
         self._censuses.append(census)
+        self._taken += 1
+        thin(self._censuses, MOST_SAMPLES)
         if self.observer is not None:
-            self.observer.sampled(self._recording(Ending.INTERRUPTED), plan)
+            self.observer.sampled(self._recording(Ending.INTERRUPTED), self._taken, plan)
         return None
 
     def _census(self) -> Census | None:
@@ -193,6 +200,12 @@ class Recorder:
         )
         return Ending.TARGET_EXITED if gone else Ending.LOST
 
+    def _thinned(self) -> tuple[str, ...]:
+        kept = len(self._censuses)
+        if kept == self._taken:
+            return ()
+        return (f"{self._taken} samples were taken; {kept} of them, evenly spaced, are kept.",)
+
     def _caveat(self, text: str) -> None:
         if text not in self._caveats:
             self._caveats.append(text)
@@ -211,7 +224,7 @@ class Recorder:
             evidence=self._evidence,
             ending=ending,
             limit=self._limit,
-            caveats=(*self.capture.caveats, *self._caveats),
+            caveats=(*self.capture.caveats, *self._caveats, *self._thinned()),
             leakscope=__version__,
         )
 
