@@ -94,6 +94,9 @@ class Recorder:
     finished: Callable[[], bool] = lambda: False
     """Asked before each sample; true ends the recording early as complete."""
     clock: Callable[[], float] = time.monotonic
+    """Seconds from anywhere: says when a sample is due."""
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch: says when a sample was taken."""
     _censuses: list[Census] = field(default_factory=list)
     _evidence: Evidence = field(default_factory=Evidence)
     _caveats: list[str] = field(default_factory=list)
@@ -152,7 +155,7 @@ class Recorder:
     def _census(self) -> Census | None:
         work_before = self._work()
         reading = self.capture.census()
-        at = time.time()
+        at = self.now()
         work_after = self._work()
         if self.meter is not None and (work_before is None or work_after is None):
             return None

@@ -1,0 +1,145 @@
+"""A recording keeps what was measured, whatever becomes of the target on the way."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+import pytest
+
+from leakscope.capture.interface import Reading
+from leakscope.capture.process import TargetGone, identify
+from leakscope.errors import LeakscopeError
+from leakscope.model.census import ContainerLength, TypeTotal
+from leakscope.model.evidence import Evidence, Suspects, TypeEvidence
+from leakscope.model.recording import CaptureKind, Ending
+from leakscope.model.target import Target
+from leakscope.watching import recorder as recording_loop
+from leakscope.watching.recorder import Plan, Recorder, plan
+
+HOUR = Plan(every=300.0, duration=3600.0)
+
+
+@dataclass
+class Heap:
+    """A target drawn for the test: between two looks 300 s pass and a list grows by 100 orders."""
+
+    fails_at: int = 10_000
+    """The look at which the target is gone."""
+    gathers_until: int = 10_000
+    """The look after which nothing can be gathered any more."""
+    looks: int = 0
+    asked: list[Suspects] = field(default_factory=list)
+    kind: CaptureKind = CaptureKind.PORTABLE
+    caveats: tuple[str, ...] = ("Drawn.",)
+
+    def census(self) -> Reading:
+        self.looks += 1
+        if self.looks >= self.fails_at:
+            raise TargetGone("process 1 has exited")
+        length = 100 * self.looks
+        return Reading(
+            types={"shop.Order": TypeTotal(length, 64 * length)},
+            containers=(ContainerLength(0x1000, "builtins.list", length),),
+            pause_ms=1.0,
+        )
+
+    def clock(self) -> float:
+        return 300.0 * self.looks
+
+    def gather(self, suspects: Suspects) -> Evidence:
+        self.asked.append(suspects)
+        if self.looks > self.gathers_until:
+            raise LeakscopeError("no answer")
+        return Evidence(types=(TypeEvidence("shop.Order", self.looks, ()),))
+
+    def trace_allocations(self, *, on: bool) -> None:
+        del on
+
+    def close(self) -> None: ...
+
+
+def recorder_of(heap: Heap) -> Recorder:
+    me = identify(os.getpid())
+    target = Target(me.pid, me.started, ("python",), "3.12.1", "cpython")
+    return Recorder(target, heap, clock=heap.clock, now=heap.clock)
+
+
+def test_a_recording_has_a_census_for_every_moment_of_the_plan() -> None:
+    recording = recorder_of(Heap()).record(HOUR)
+
+    assert len(recording.censuses) == HOUR.samples == 13
+    assert recording.ending is Ending.COMPLETE
+    assert recording.work_unit == "second"
+    assert recording.caveats == ("Drawn.",)
+
+
+def test_evidence_is_gathered_on_the_way_and_again_at_the_end() -> None:
+    heap = Heap()
+
+    recording = recorder_of(heap).record(HOUR)
+
+    assert len(heap.asked) == 2
+    assert heap.asked[-1].containers == (0x1000,)
+    assert recording.evidence.types[0].objects == 13
+
+
+def test_evidence_from_the_way_is_kept_when_the_end_gives_none() -> None:
+    recording = recorder_of(Heap(gathers_until=9)).record(HOUR)
+
+    assert recording.evidence.types[0].objects == 8
+    assert recording.ending is Ending.LOST
+    assert any("no answer" in caveat for caveat in recording.caveats)
+
+
+def test_a_target_that_exits_leaves_what_was_seen() -> None:
+    recording = recorder_of(Heap(fails_at=6)).record(HOUR)
+
+    assert len(recording.censuses) == 5
+    assert recording.ending is Ending.TARGET_EXITED
+    assert any("exited" in caveat for caveat in recording.caveats)
+
+
+def test_a_target_that_is_gone_at_once_is_an_error() -> None:
+    with pytest.raises(TargetGone):
+        recorder_of(Heap(fails_at=1)).record(HOUR)
+
+
+def test_stopping_before_the_first_sample_still_takes_one() -> None:
+    recorder = recorder_of(Heap())
+    recorder.stop.set()
+
+    recording = recorder.record(HOUR)
+
+    assert len(recording.censuses) == 1
+    assert recording.ending is Ending.INTERRUPTED
+
+
+def test_a_caller_that_is_finished_ends_the_recording_as_complete() -> None:
+    heap = Heap()
+    recorder = recorder_of(heap)
+    recorder.finished = lambda: heap.looks == 7
+
+    recording = recorder.record(HOUR)
+
+    assert len(recording.censuses) == 7
+    assert recording.ending is Ending.COMPLETE
+
+
+def test_a_long_recording_keeps_few_samples_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_loop, "MOST_SAMPLES", 10)
+
+    recording = recorder_of(Heap()).record(HOUR)
+
+    assert len(recording.censuses) == 10
+    assert any("13 samples were taken" in caveat for caveat in recording.caveats)
+
+
+@pytest.mark.parametrize(
+    ("every", "duration", "samples"),
+    [(None, 60.0, 13), (None, 600.0, 121), (None, 30.0, 13), (1.0, 30.0, 31), (60.0, 30.0, 2)],
+)
+def test_samples_come_often_enough_for_a_verdict_unless_told_otherwise(
+    every: float | None, duration: float, samples: int
+) -> None:
+    assert plan(every, duration).samples == samples
