@@ -32,6 +32,8 @@ _RARE = 0.05
 
 FAINT = 0.1
 """Share of all objects of a plain type that must be new for their growth to be a finding alone."""
+FAINT_COUNT = 100
+"""And how many: requests in flight alone make some dozens come and go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def is_faint(item: Judged) -> bool:
     grows with them, they must have risen by a good part of what there was.
     """
     gained = item.trend.last - item.trend.first
-    return is_plain(item.trend.key) and gained < FAINT * item.trend.last
+    return is_plain(item.trend.key) and gained < max(FAINT_COUNT, FAINT * item.trend.last)
 
 
 def _numbered(found: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -238,7 +238,8 @@ def test_a_file_system_without_a_writable_folder_fails() -> None:
     )
     prefix = ["unshare", "--mount", "sh", "-c", script, "sh"]
 
-    with spawn(sys.executable, WAIT, prefix=prefix) as process:
+    # The interpreter itself, because a virtual environment may lie in one of these folders.
+    with spawn(Path(sys.executable).resolve(), WAIT, prefix=prefix) as process:
         check = checked(process.pid)["folder"]
 
     assert check.status == "failed"
