@@ -14,6 +14,9 @@ from leakscope.model.trend import Label
 _MUCH = float(4 << 20)
 """Bytes of RSS that must have come without any Python type before that is worth a word."""
 
+_WORTH_A_WORD = 0.01
+"""Share of all objects of a plain type that must be new before a faint rise is told at all."""
+
 _ENDINGS = {
     Ending.TARGET_EXITED: "The target exited while it was watched; this is what was seen until "
     "then.",
@@ -62,7 +65,13 @@ def caveats_of(
             f"No Python type grows, yet RSS rises by {slope.estimate:,.0f} bytes per "
             f"{recording.work_unit}: native memory or fragmentation."
         )
-    faint = [item.trend for item in growth.types if item.grows and is_faint(item)]
+    faint = [
+        item.trend
+        for item in growth.types
+        if item.grows
+        and is_faint(item)
+        and item.trend.last - item.trend.first >= _WORTH_A_WORD * item.trend.last
+    ]
     if not findings and faint:
         most = max(faint, key=lambda trend: (trend.slope.estimate, trend.key))
         found.append(
@@ -82,7 +91,8 @@ def _too_short(growth: Growth, samples: int) -> str:
 
 def _amount(growth: Growth) -> str:
     unsettled = sum(item.trend.label is Label.UNCONFIRMED for item in growth.types)
-    return f" ({unsettled} types rose without being confirmed)" if unsettled else ""
+    types = "1 type" if unsettled == 1 else f"{unsettled} types"
+    return f" ({types} rose without being confirmed)" if unsettled else ""
 
 
 def _leaking(findings: Sequence[Finding]) -> str:
