@@ -1,10 +1,15 @@
-"""What every test run says at its end: which interpreters it did not cover."""
+"""What holds for every test run: no hurry, and at the end the interpreters it did not cover."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from tests.pythons import interpreters, missing_versions
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_report_header() -> str:

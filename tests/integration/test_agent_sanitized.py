@@ -23,7 +23,10 @@ class Order:
     def __init__(self, number):
         self.number, self.lines = number, [{"sku": str(number)}, (number, b"x" * number)]
 ORDERS = {str(number): Order(number) for number in range(2000)}
-threading.Thread(target=lambda: [sum(range(100)) for _ in iter(int, 1)], daemon=True).start()
+def work():
+    while True:
+        sum(range(100))
+threading.Thread(target=work, daemon=True).start()
 print("ready", flush=True)
 threading.Event().wait()
 """
