@@ -113,11 +113,16 @@ def test_a_python_of_ours_passes_every_check(interpreter: Interpreter) -> None:
 
 def test_nothing_is_left_of_the_checks_and_nothing_runs_in_the_process() -> None:
     with spawn(sys.executable, WAIT) as process:
+        eventually(lambda: is_asleep(process.pid), "it waits for its input")
         before = threads_and_files(process.pid)
         run_checks(process.pid)
 
         assert threads_and_files(process.pid) == before
         assert not [left for base in BASES for left in Path("/", base).glob(f".ls-{os.getpid()}-*")]
+
+
+def is_asleep(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def threads_and_files(pid: int) -> tuple[int, list[Path], str]:
