@@ -14,6 +14,7 @@ from enum import IntEnum
 from leakscope.capture.heapstream import BrokenStream, Frame, FrameKind, HeapStream, text_of
 from leakscope.capture.linetable import line_at
 from leakscope.model.evidence import Site
+from leakscope.model.roots import HeapRoots, LocalRoot, ModuleRoot, ThreadRoot
 
 _ROOT = struct.Struct("<IiQQiIII")
 _HEAD = struct.Struct("<IIQ")
@@ -33,66 +34,6 @@ class _Question(IntEnum):
     CHAIN = 1
     CALLS = 2
     LABELS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleRoot:
-    """A module in `sys.modules`."""
-
-    address: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadRoot:
-    """A thread that has entered the interpreter."""
-
-    ident: int
-    name: str
-    """As `threading` calls it, or else its ident."""
-    storage: int
-    """Address of the dict that holds its thread-local data, 0 if it has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalRoot:
-    """A local variable of a function that runs."""
-
-    address: int
-    """Of its value, or of the cell that the value is in."""
-    variable: str
-    thread: str
-    depth: int
-    """0 for the innermost call of its thread."""
-    site: Site
-    """Where the function is."""
-
-    @property
-    def label(self) -> str:
-        """What it is called as the beginning of a chain."""
-        place = f"{self.site.function} ({self.site.file}:{self.site.line})"
-        return f"thread {self.thread} frame {place} local {self.variable}"
-
-
-@dataclass(frozen=True, slots=True)
-class HeapRoots:
-    """What holds a heap from outside and has a name."""
-
-    modules: tuple[ModuleRoot, ...] = ()
-    """In the order of `sys.modules`."""
-    threads: tuple[ThreadRoot, ...] = ()
-    locals: tuple[LocalRoot, ...] = ()
-    """Thread by thread, innermost call first."""
-
-    def label(self, address: int) -> str | None:
-        """Return what the object at `address` is called as a root; the best name, if it has one."""
-        for module in self.modules:
-            if module.address == address:
-                return f"module {module.name}"
-        for thread in self.threads:
-            if thread.storage == address:
-                return f"thread-local data of thread {thread.name}"
-        return next((local.label for local in self.locals if local.address == address), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.capture.heapnames import HeapRoots, RootsReader
+from leakscope.capture.heapnames import RootsReader
 from leakscope.capture.heapstream import (
     BrokenStream,
     Frame,
@@ -20,6 +20,7 @@ from leakscope.capture.heapstream import (
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import ContainerLength
 from leakscope.model.heap import HeapSnapshot
+from leakscope.model.roots import HeapRoots
 
 _COUNTS = struct.Struct("<QQQ")
 _TYPE = struct.Struct("<QQQII")

@@ -7,6 +7,7 @@ from enum import Enum
 
 from leakscope.model.census import Census
 from leakscope.model.evidence import Evidence
+from leakscope.model.image import HeapImage
 from leakscope.model.target import MemoryLimit, Target
 
 
@@ -44,6 +45,8 @@ class Recording:
     """What the reader must know to read the figures right, one sentence each."""
     leakscope: str = ""
     """Version of leakscope that made it."""
+    heaps: tuple[HeapImage, ...] = ()
+    """Heap snapshots that were kept, in order of time."""
 
     @property
     def counts_work(self) -> bool:

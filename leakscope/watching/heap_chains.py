@@ -10,9 +10,10 @@ from leakscope.analysis.kernels import Rows
 from leakscope.analysis.names import HELD_BY
 from leakscope.analysis.retention import Chain, RetentionPaths
 from leakscope.capture.gathering import printable
-from leakscope.capture.heapnames import HeapNames, HeapRoots, LocalRoot
+from leakscope.capture.heapnames import HeapNames
 from leakscope.model.evidence import Step
 from leakscope.model.heap import HeapSnapshot
+from leakscope.model.roots import HeapRoots, LocalRoot
 from leakscope.model.typenames import bare, is_code
 
 _CELL = "cell"

@@ -12,8 +12,8 @@ from leakscope.analysis import kernels
 from leakscope.analysis.heapgraph import HeapGraph
 from leakscope.analysis.kernels import Csr, Rows
 from leakscope.analysis.retention import RetentionPaths
-from leakscope.capture.heapnames import HeapRoots
 from leakscope.model.heap import HeapSnapshot
+from leakscope.model.roots import HeapRoots
 from leakscope.model.typenames import bare, is_code
 
 

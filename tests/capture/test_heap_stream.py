@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakscope.capture.heapnames import HeapNames, HeapRoots
+from leakscope.capture.heapnames import HeapNames
 from leakscope.capture.heapreader import HeapTooLarge, read_census, read_heap
 from leakscope.capture.heapstream import BrokenStream, FrameKind, HeapStream, SnapshotFailed
 from leakscope.errors import LeakscopeError
+from leakscope.model.roots import HeapRoots
 
 VERSION = 0x030C0100
 
