@@ -20,6 +20,7 @@ from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
 from leakscope.model.recording import CaptureKind
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_evidence import explain
+from leakscope.watching.heap_keeping import view_of
 from leakscope.watching.heap_roots import KnownObjects
 
 REMEMBERED_AT = 2
@@ -130,7 +131,7 @@ class FrozenCensusCapture:
         if psutil.virtual_memory().available < BYTES_PER_OBJECT * self._objects:
             raise HeapTooLarge(f"no memory here for the graph of {self._objects} objects")
         with self._native.snapshot() as heap:
-            evidence = explain(heap, suspects, self._known)
+            evidence = explain(view_of(heap), suspects, self._known)
         self._known = KnownObjects.of(heap.heap.snapshot)
         return evidence
 
@@ -188,7 +189,7 @@ def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) ->
             raise NativeNotThere("the native agent is not there")
         return PortableCapture(session)
     portable = PortableCapture(session)
-    native = NativeCapture(session, explain=explain)
+    native = NativeCapture(session, explain=lambda heap, asked: explain(view_of(heap), asked))
     try:
         native.census()
     except (SnapshotFailed, NotEnoughMemory) as problem:

@@ -10,11 +10,11 @@ from leakscope.analysis.kernels import Rows
 from leakscope.analysis.names import HELD_BY
 from leakscope.analysis.retention import Chain, RetentionPaths
 from leakscope.capture.gathering import printable
-from leakscope.capture.heapnames import HeapNames
 from leakscope.model.evidence import Step
 from leakscope.model.heap import HeapSnapshot
 from leakscope.model.roots import HeapRoots, LocalRoot
 from leakscope.model.typenames import bare, is_code
+from leakscope.watching.naming import UNNAMED, ReferenceNames
 
 _CELL = "cell"
 _LINKS = 8
@@ -25,7 +25,7 @@ _FIELDS = {
     "_asyncio.Future": {
         "done callback": "callback",
         "done callbacks": "callback",
-        "<reference>": "callback",
+        UNNAMED: "callback",
     }
 }
 """By type: what its references are called where captures know them by different names."""
@@ -90,9 +90,9 @@ def _run(types: npt.NDArray[np.int32], at: int) -> tuple[int, int]:
 
 
 class ChainNames:
-    """Puts chains of one frozen heap into words, while its copy waits."""
+    """Puts chains of one heap into words."""
 
-    def __init__(self, snapshot: HeapSnapshot, names: HeapNames, named: HeapRoots) -> None:
+    def __init__(self, snapshot: HeapSnapshot, names: ReferenceNames, named: HeapRoots) -> None:
         self._snapshot = snapshot
         self._names = names
         self._modules = {module.address: module.name for module in reversed(named.modules)}
@@ -162,6 +162,10 @@ class ChainNames:
         """Return what the reference from one row to another is called."""
         found = self._names.chain([int(self._snapshot.address[row]) for row in (start, end)])
         return printable(found[0])
+
+    def is_part(self, rows: Chain) -> bool:
+        """Return whether the last object of a chain is only a part of the one before it."""
+        return not self._edges(rows)[-1]
 
     def _label(self, row: int, address: int) -> str:
         thread = self._storages.get(address)

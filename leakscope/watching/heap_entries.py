@@ -20,11 +20,10 @@ from leakscope.model.evidence import EntryShare
 from leakscope.model.heap import ObjectFlag
 from leakscope.model.typenames import bare, is_code, is_plain, leading, telling
 from leakscope.watching.heap_chains import ChainNames
+from leakscope.watching.naming import UNNAMED
 
 SAMPLES = 24
 """Entries that are looked into, spread over the younger half; they are alike."""
-
-UNNAMED = "<reference>"
 
 _DEEPEST = 32
 _FARTHEST = 20_000

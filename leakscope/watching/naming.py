@@ -1,0 +1,113 @@
+"""Who tells what references are called: a frozen copy while it waits, or what was kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
+
+from leakscope.analysis.heapgraph import row_of, type_name
+from leakscope.analysis.names import HELD_BY
+from leakscope.model.evidence import Site
+from leakscope.model.image import HeapImage, KeptNames
+from leakscope.model.typenames import bare
+
+UNNAMED = "<reference>"
+"""A reference of which nothing more is known."""
+
+_ELEMENT = "[*]"
+_ANONYMOUS = {
+    "list": _ELEMENT,
+    "tuple": _ELEMENT,
+    "dict": _ELEMENT,
+    "collections.deque": _ELEMENT,
+    "collections.OrderedDict": _ELEMENT,
+    "collections.defaultdict": _ELEMENT,
+    "set": "<element>",
+    "frozenset": "<element>",
+}
+"""By type: what a reference out of it is called when its key or index was not kept."""
+
+
+class ReferenceNames(Protocol):
+    """Names the references and roots of one heap; see `leakscope.capture.heapnames.HeapNames`."""
+
+    def chain(self, addresses: Sequence[int]) -> tuple[str, ...]:
+        """Name the reference from each object to the next."""
+        ...
+
+    def root(self, address: int) -> str:
+        """Return what an object is called as the beginning of a chain."""
+        ...
+
+    def suspended(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Return where the code of each object is suspended, the outermost call first."""
+        ...
+
+
+class NotingNames:
+    """Passes questions on and keeps the answers."""
+
+    def __init__(self, names: ReferenceNames) -> None:
+        self._names = names
+        self._edges: dict[tuple[int, int], str] = {}
+        self._labels: dict[int, str] = {}
+        self._suspended: dict[int, tuple[Site, ...]] = {}
+
+    def chain(self, addresses: Sequence[int]) -> tuple[str, ...]:
+        """Name the reference from each object to the next."""
+        texts = self._names.chain(addresses)
+        told = list(zip(pairwise(addresses), texts, strict=True))
+        # The first is named without what comes before it, which may tell it better.
+        for pair, text in told[:1]:
+            self._edges.setdefault(pair, text)
+        self._edges.update(told[1:])
+        return texts
+
+    def root(self, address: int) -> str:
+        """Return what an object is called as the beginning of a chain."""
+        label = self._labels[address] = self._names.root(address)
+        return label
+
+    def suspended(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Return where the code of each object is suspended, the outermost call first."""
+        found = self._names.suspended(addresses)
+        self._suspended.update(zip(addresses, found, strict=True))
+        return found
+
+    def kept(self) -> KeptNames:
+        """Return all answers so far, in order of address."""
+        return KeptNames(
+            dict(sorted(self._edges.items())),
+            dict(sorted(self._labels.items())),
+            dict(sorted(self._suspended.items())),
+        )
+
+
+class RecordedNames:
+    """Answers from what was kept; what was not asked then is told without its key or index."""
+
+    def __init__(self, image: HeapImage) -> None:
+        self._snapshot = image.snapshot
+        self._kept = image.names
+
+    def chain(self, addresses: Sequence[int]) -> tuple[str, ...]:
+        """Name the reference from each object to the next, as far as it was kept."""
+        edges = self._kept.edges
+        return tuple(
+            edges[pair] if pair in edges else self._anonymous(pair[0])
+            for pair in pairwise(addresses)
+        )
+
+    def root(self, address: int) -> str:
+        """Return what an object is called as the beginning of a chain."""
+        return self._kept.labels.get(address, HELD_BY)
+
+    def suspended(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Return where the code of each object is suspended, the outermost call first."""
+        return [self._kept.suspended.get(address, ()) for address in addresses]
+
+    def _anonymous(self, start: int) -> str:
+        row = row_of(self._snapshot, start)
+        kind = "" if row is None else bare(type_name(self._snapshot, row))
+        return _ANONYMOUS.get(kind, UNNAMED)
