@@ -15,6 +15,7 @@ from leakscope.errors import ExitCode, LeakscopeError
 _COMMANDS = {
     "watch": "Watch a process and say what leaks, how fast and who holds it.",
     "snapshot": "Record what is alive in a process now.",
+    "top": "Show what there is most of in a heap snapshot.",
     "diff": "Show what grew from one file to the next.",
     "why": "Show why objects of a type are alive.",
     "check": "Fail if a server leaks under load: a gate for CI.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import Enum
 
@@ -17,11 +18,13 @@ from leakscope.capture.portable import PortableCapture
 from leakscope.capture.session import Session
 from leakscope.errors import LeakscopeError
 from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
+from leakscope.model.image import HeapImage
 from leakscope.model.recording import CaptureKind
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_evidence import explain
-from leakscope.watching.heap_keeping import view_of
+from leakscope.watching.heap_keeping import kept, view_of
 from leakscope.watching.heap_roots import KnownObjects
+from leakscope.watching.heap_view import HeapView
 
 REMEMBERED_AT = 2
 REMEMBERED_AT_ONCE = 2_000_000
@@ -46,7 +49,7 @@ class NativeNotThere(LeakscopeError):
     hint = "Install leakscope where there is a C compiler, or use --capture portable."
 
 
-_UNEXPLAINED = (
+UNEXPLAINED = (
     SnapshotFailed,
     BrokenStream,
     NotEnoughMemory,
@@ -93,13 +96,14 @@ class FrozenCensusCapture:
         """Count what is alive now; see `Capture.census`.
 
         At the second time, which says that there will be more, what there is in a heap of modest
-        size is remembered, to tell later what is new.
+        size is remembered, to tell later what is new, unless the heap was looked into before.
         """
         reading = self._native.census()
         self._censuses += 1
         self._objects = sum(total.objects for total in reading.types.values())
-        if self._censuses == REMEMBERED_AT and self._objects <= REMEMBERED_AT_ONCE:
-            with suppress(*_UNEXPLAINED), self._native.snapshot() as heap:
+        late = self._censuses >= REMEMBERED_AT and self._known is None
+        if late and self._objects <= REMEMBERED_AT_ONCE:
+            with suppress(*UNEXPLAINED), self._native.snapshot() as heap:
                 self._known = KnownObjects.of(heap.heap.snapshot)
         return reading
 
@@ -107,7 +111,7 @@ class FrozenCensusCapture:
         """Find out who holds the suspects; see `Capture.gather`."""
         try:
             evidence = self._explained(suspects)
-        except (*_UNEXPLAINED, HeapTooLarge) as problem:
+        except (*UNEXPLAINED, HeapTooLarge) as problem:
             self._caveat(f"Who holds what was asked of Python in the target: {problem}.")
             return self._portable.gather(suspects)
         return self._with_sites(evidence)
@@ -121,9 +125,13 @@ class FrozenCensusCapture:
         """Detach; see `Capture.close`."""
         self._portable.close()
 
-    def _explained(self, suspects: Suspects) -> Evidence:
-        if not suspects:
-            return Evidence()
+    @contextmanager
+    def view(self, *, at: float = 0.0, work: float | None = None) -> Iterator[HeapView]:
+        """Freeze the heap and look into it; its copy waits until the block is left.
+
+        `at` and `work` say when, for an image that is to be kept. Raises `HeapTooLarge`,
+        `KernelsMissing`, or what a snapshot raises.
+        """
         if not kernels.available():
             raise KernelsMissing("the graph kernels were not built")
         if self._objects > LARGEST:
@@ -131,9 +139,14 @@ class FrozenCensusCapture:
         if psutil.virtual_memory().available < BYTES_PER_OBJECT * self._objects:
             raise HeapTooLarge(f"no memory here for the graph of {self._objects} objects")
         with self._native.snapshot() as heap:
-            evidence = explain(view_of(heap), suspects, self._known)
+            yield view_of(heap, at=at, work=work)
         self._known = KnownObjects.of(heap.heap.snapshot)
-        return evidence
+
+    def _explained(self, suspects: Suspects) -> Evidence:
+        if not suspects:
+            return Evidence()
+        with self.view() as view:
+            return explain(view, suspects, self._known)
 
     def _with_sites(self, evidence: Evidence) -> Evidence:
         """Add what only the interpreter itself can tell: source lines."""
@@ -160,6 +173,21 @@ class FrozenCensusCapture:
 def _is_function(holder: HolderEvidence) -> bool:
     """Return whether it is functions that pile up, which are told by where they were defined."""
     return bool(holder.entry) and bare(holder.entry[-1].type) == "function"
+
+
+def heap_keeper(capture: Capture) -> Callable[[float, float | None], HeapImage] | None:
+    """Return what takes a heap snapshot to be kept, None if this capture cannot take any.
+
+    It is given the time and the work done until now, and raises as `FrozenCensusCapture.view`.
+    """
+    if not isinstance(capture, FrozenCensusCapture):
+        return None
+
+    def keep(at: float, work: float | None) -> HeapImage:
+        with capture.view(at=at, work=work) as view:
+            return kept(view)
+
+    return keep
 
 
 class CarriedOnCapture(PortableCapture):
