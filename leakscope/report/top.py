@@ -18,7 +18,16 @@ NO_PATH = "held by nothing that has a name"
 def render_top(top: HeapTop, *, width: int = 100, color: bool = False) -> str:
     """Return a heap's summary and the table of its first rows, in their order."""
     page = Page(width, color=color)
-    put_summary(page, top.summary)
+    summary = top.summary
+    page.put(
+        Span(
+            f"{plural(summary.objects, 'object')} of {plural(summary.types, 'type')}, "
+            f"{bytes_text(summary.bytes)}",
+            Style.STRONG,
+        ),
+        hang="  ",
+    )
+    put_heap(page, summary)
     page.blank()
     if top.types:
         columns = _type_columns(top.types)
@@ -61,25 +70,19 @@ def render_top_json(top: HeapTop) -> str:
     )
 
 
-def put_summary(page: Page, summary: HeapSummary) -> None:
-    """Add one or two lines on the size of a heap."""
+def put_heap(page: Page, summary: HeapSummary) -> None:
+    """Add a line on a heap snapshot: what it cost, and what in it is garbage."""
+    garbage = (
+        f"{plural(summary.garbage_objects, 'object')} of it, "
+        f"{bytes_text(summary.garbage_bytes)}, uncollected garbage"
+        if summary.garbage_objects
+        else "no uncollected garbage"
+    )
     page.put(
-        (
-            Span(
-                f"{plural(summary.objects, 'object')} of {plural(summary.types, 'type')}, "
-                f"{bytes_text(summary.bytes)}, {plural(summary.references, 'reference')}; "
-                f"held up for {milliseconds(summary.pause_ms)}",
-                Style.STRONG,
-            ),
-        ),
+        f"heap snapshot: {plural(summary.references, 'reference')}, {garbage}; "
+        f"held up for {milliseconds(summary.pause_ms)}",
         hang="  ",
     )
-    if summary.garbage_objects:
-        page.put(
-            f"uncollected garbage: {plural(summary.garbage_objects, 'object')}, "
-            f"{bytes_text(summary.garbage_bytes)}",
-            hang="  ",
-        )
 
 
 def summary_document(summary: HeapSummary) -> Json:

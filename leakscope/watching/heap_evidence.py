@@ -74,7 +74,7 @@ class _Explaining:
             entry=entry,
             shares=found.shares if found is not None else (),
             entries_sampled=found.sampled if found is not None else 0,
-            site=self._site(found.code) if found is not None else None,
+            site=site_of(view, found.code) if found is not None else None,
         )
 
     def type(self, name: str, known: KnownObjects | None) -> TypeEvidence | None:
@@ -87,11 +87,12 @@ class _Explaining:
         chain = commonest(self._snapshot, self._view.paths, asked if len(asked) else live)
         return TypeEvidence(name, len(rows), self._view.chains.chain(chain))
 
-    def _site(self, code: int | None) -> Site | None:
-        if code is None:
-            return None
-        sites = self._view.names.suspended([int(self._snapshot.address[code])])[0]
-        return _telling(sites)
+
+def site_of(view: HeapView, code: int | None) -> Site | None:
+    """Return where code is suspended that best tells of it, None if it is not."""
+    if code is None:
+        return None
+    return _telling(view.names.suspended([int(view.snapshot.address[code])])[0])
 
 
 def _telling(sites: Sequence[Site]) -> Site | None:

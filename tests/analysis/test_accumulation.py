@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 
 from leakscope.analysis.accumulation import Accumulation, HeapGrowth, heap_growth
 from leakscope.analysis.dominators import DominatedHeap, dominated_heap
-from leakscope.analysis.entries import entry_domain, holder_evidence
 from leakscope.analysis.heapgraph import heap_graph
-from leakscope.analysis.retention import retention_paths
-from leakscope.model.evidence import EntryShare, Step
 from tests.heaps import DrawnHeap, heap_of
 
 SERVICE = (
@@ -312,140 +308,3 @@ def records(count: int) -> list[str]:
         f" -> qd{i}:dict=300 -> h{i}:web.Headers=400, b{i}:bytes=500"
         for i in range(count)
     ]
-
-
-def test_an_entry_is_about_the_object_that_accounts_for_most_of_it() -> None:
-    heap, found = only(heap_of(*SERVICE), later := heap_of(*SERVICE, *records(10)))
-
-    domain = entry_domain(heap, found.entries)
-
-    assert domain is not None
-    assert domain.type == "web.Request"
-    assert later.names(domain.path) == ["r0", "rd0", "q0"]
-    assert domain.sampled == 10
-    assert domain.shares == (
-        EntryShare("web.Request", 1.0, 600.0),
-        EntryShare("bytes", 1.0, 500.0),
-        EntryShare("web.Headers", 1.0, 400.0),
-        EntryShare("dict", 2.0, 364.0),
-        EntryShare("audit.Record", 1.0, 48.0),
-    )
-
-
-def test_plain_data_counts_to_the_object_that_holds_it() -> None:
-    lines = [f"PENDING -> s{i}:shop.Session=48 -> raw{i}:bytearray=5000" for i in range(10)]
-    heap, found = only(heap_of(*SERVICE), heap_of(*SERVICE, *lines))
-
-    domain = entry_domain(heap, found.entries)
-
-    assert domain is not None
-    assert domain.type == "shop.Session"
-
-
-def test_entries_of_plain_data_are_what_hangs_on_the_container() -> None:
-    lines = [f"PENDING -> t{i}:tuple=56 -> raw{i}:bytes=5000" for i in range(10)]
-    heap, found = only(heap_of(*SERVICE), heap_of(*SERVICE, *lines))
-
-    domain = entry_domain(heap, found.entries)
-
-    assert domain is not None
-    assert domain.type == "tuple"
-
-
-def test_a_suspended_task_matters_more_than_what_its_locals_hold() -> None:
-    lines = [
-        f"PENDING -> f{i}:web.Future=50 -> t{i}:_asyncio.Task=50 -> q{i}:web.Request=5000"
-        for i in range(10)
-    ]
-    heap, found = only(heap_of(*SERVICE), later := heap_of(*SERVICE, *lines))
-
-    domain = entry_domain(heap, found.entries)
-
-    assert domain is not None
-    assert later.names(domain.path) == ["f0", "t0"]
-
-
-def test_a_linked_list_of_plain_tuples_is_its_first_link() -> None:
-    chain = " -> ".join(f"l{i}:tuple=56" for i in range(500))
-    heap, found = only(heap_of(*SERVICE), later := heap_of(*SERVICE, f"PENDING -> {chain}"))
-
-    domain = entry_domain(heap, found.entries)
-
-    assert later.names([found.point or 0]) == ["PENDING"]
-    assert domain is not None
-    assert later.names(domain.path) == ["l0"]
-
-
-def test_an_entry_that_is_a_linked_list_is_its_first_link() -> None:
-    chain = " -> ".join(f"l{i}:shop.Link=100" for i in range(60))
-    heap, found = only(heap_of(*SERVICE), later := heap_of(*SERVICE, f"PENDING -> {chain}"))
-
-    domain = entry_domain(heap, found.entries)
-
-    assert domain is not None
-    assert later.names(domain.path) == ["l0"]
-
-
-def test_what_most_entries_are_decides() -> None:
-    lines = [
-        *(f"PENDING -> r{i}:audit.Record=48 -> q{i}:web.Request=600" for i in range(7)),
-        *(f"PENDING -> r{i}:audit.Record=48 -> e{i}:web.Error=600" for i in range(7, 10)),
-    ]
-    heap, found = only(heap_of(*SERVICE), heap_of(*SERVICE, *lines))
-
-    domain = entry_domain(heap, found.entries)
-
-    assert domain is not None
-    assert domain.type == "web.Request"
-    assert EntryShare("web.Request", 0.7, 420.0) in domain.shares
-
-
-def test_many_entries_are_sampled_evenly() -> None:
-    heap, found = only(heap_of(*SERVICE), heap_of(*SERVICE, *requests("PENDING", 500)))
-
-    domain = entry_domain(heap, found.entries)
-
-    assert domain is not None
-    assert domain.sampled == 64
-    assert domain.shares[0] == EntryShare("web.Request", 1.0, 100.0)
-
-
-def test_no_entries_are_nothing() -> None:
-    assert entry_domain(dominated(heap_of("root")), np.empty(0, np.int32)) is None
-
-
-def test_an_accumulation_is_told_as_holder_chain_and_entry() -> None:
-    later = heap_of(*SERVICE, *records(10))
-    heap, found = only(heap_of(*SERVICE), later)
-    paths = retention_paths(heap.graph)
-
-    told = holder_evidence(heap, found, paths, later.name_edge)
-
-    assert told is not None
-    assert told.address == later.address("PENDING")
-    assert told.type == "list"
-    assert told.chain == (
-        Step("root shop", "module"),
-        Step(".names", "dict"),
-        Step(".PENDING", "list"),
-    )
-    assert [step.type for step in told.entry] == ["audit.Record", "dict", "web.Request"]
-    assert told.entries_sampled == 10
-
-
-def test_what_is_held_from_outside_has_no_holder_to_tell_of() -> None:
-    lost = {f"lost{i}": 1 for i in range(10)}
-    later = heap_of(*SERVICE, *(f"{name}:str=60" for name in lost), held=lost)
-    heap, found = only(heap_of(*SERVICE), later)
-
-    assert holder_evidence(heap, found, retention_paths(heap.graph), later.name_edge) is None
-
-
-def test_a_buffer_is_told_without_an_entry() -> None:
-    later = heap_of(*SERVICE, "state -> buffer:bytearray=9100")
-    heap, found = only(heap_of(*SERVICE, "state -> buffer:bytearray=100"), later)
-
-    told = holder_evidence(heap, found, retention_paths(heap.graph), later.name_edge)
-
-    assert told is not None
-    assert (told.type, told.entry, told.shares, told.entries_sampled) == ("bytearray", (), (), 0)
