@@ -19,7 +19,7 @@ from leakscope.watching.naming import UNNAMED, ReferenceNames
 _CELL = "cell"
 _LINKS = 8
 """Links from which on a chain is said to run along a list."""
-_LONG = 10_000
+LONG = 10_000
 """Objects beyond which one chain is enough to be looked at."""
 _FIELDS = {
     "_asyncio.Future": {
@@ -48,7 +48,7 @@ def commonest(snapshot: HeapSnapshot, paths: RetentionPaths, rows: Rows) -> Chai
         if chain:
             folded = [at for part in without_repetition(snapshot, chain) for at in part]
             alike.setdefault(tuple(snapshot.type[folded].tolist()), []).append(chain)
-        if len(chain) > _LONG:
+        if len(chain) > LONG:
             break
     most = max(reversed(alike.values()), key=len, default=[()])
     return most[-1]
@@ -162,6 +162,10 @@ class ChainNames:
         """Return what the reference from one row to another is called."""
         found = self._names.chain([int(self._snapshot.address[row]) for row in (start, end)])
         return printable(found[0])
+
+    def knows(self, rows: Chain) -> bool:
+        """Return whether every reference along a chain can be named for certain."""
+        return self._names.knows([int(self._snapshot.address[row]) for row in rows])
 
     def is_part(self, rows: Chain) -> bool:
         """Return whether the last object of a chain is only a part of the one before it."""

@@ -8,8 +8,7 @@ import numpy as np
 
 from leakscope.analysis import kernels
 from leakscope.analysis.heapgraph import type_name
-from leakscope.analysis.kernels import Amounts, Rows
-from leakscope.analysis.links import EXPLAINS
+from leakscope.analysis.kernels import Rows
 from leakscope.capture.gathering import printable
 from leakscope.model.explanation import HeapSummary, HeapTop, TopObject, TopType
 from leakscope.watching.heap_roots import rows_at
@@ -84,12 +83,7 @@ def _living(view: HeapView, rows: Rows) -> Rows:
 
 def _retaining(view: HeapView, rows: int) -> tuple[TopObject, ...]:
     """Return the objects that retain most, without those that only lead to one other of them."""
-    above, retained = view.dominated.tree.immediate, view.retained
-    heaviest: Amounts = np.zeros(len(retained), np.int64)
-    below = np.flatnonzero(above >= 0)
-    np.maximum.at(heaviest, above[below], retained[below])
-    leads_on = heaviest >= EXPLAINS * retained
-    return _objects(view, most(np.where(leads_on, 0, retained), rows))
+    return _objects(view, most(np.where(view.keepers, view.retained, 0), rows))
 
 
 def _containers(view: HeapView, rows: int) -> tuple[TopObject, ...]:

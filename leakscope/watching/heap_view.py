@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
+
 from leakscope.analysis.dominators import (
     DominatedHeap,
     dominated_heap,
@@ -11,7 +13,8 @@ from leakscope.analysis.dominators import (
     retained_objects,
 )
 from leakscope.analysis.heapgraph import HeapGraph, heap_graph
-from leakscope.analysis.kernels import Amounts
+from leakscope.analysis.kernels import Amounts, Mask
+from leakscope.analysis.links import EXPLAINS
 from leakscope.analysis.retention import RetentionPaths, retention_paths
 from leakscope.model.evidence import Step
 from leakscope.model.heap import HeapSnapshot
@@ -65,6 +68,20 @@ class HeapView:
     def retained_objects(self) -> Amounts:
         """Objects that would be freed with each object, itself included."""
         return retained_objects(self.dominated.tree)
+
+    @cached_property
+    def keepers(self) -> Mask:
+        """Which objects keep much that is not all one other object's.
+
+        What only leads to one object that accounts for most of it, as every link of a linked list
+        does, keeps nothing to speak of.
+        """
+        above, retained = self.dominated.tree.immediate, self.retained
+        heaviest: Amounts = np.zeros(len(retained), np.int64)
+        below = np.flatnonzero(above >= 0)
+        np.maximum.at(heaviest, above[below], retained[below])
+        found: Mask = heaviest < EXPLAINS * retained
+        return found
 
     @cached_property
     def roots(self) -> Roots:

@@ -15,7 +15,7 @@ from leakscope.analysis.retention import Chain, other_holders
 from leakscope.capture.gathering import printable
 from leakscope.model.explanation import Explanation, ObjectFacts, Referrer, TypeShare, Way
 from leakscope.model.heap import ObjectFlag
-from leakscope.watching.heap_chains import without_repetition
+from leakscope.watching.heap_chains import LONG, without_repetition
 from leakscope.watching.heap_view import HeapView
 
 LOOKED_AT = 200
@@ -35,7 +35,7 @@ def explain_type(view: HeapView, name: str, *, looked_at: int = LOOKED_AT) -> Ex
         return None
     live = rows[view.graph.live[rows]]
     grouped = ways_of(view, live, looked_at=looked_at)
-    example = grouped[0][-1][-1] if grouped else int(rows[-1])
+    example = told(view, grouped[0])[-1] if grouped else int(rows[-1])
     return Explanation(
         type=printable(name),
         objects=len(rows),
@@ -44,7 +44,8 @@ def explain_type(view: HeapView, name: str, *, looked_at: int = LOOKED_AT) -> Ex
         retained_bytes=freed_with(view, live),
         looked_at=sum(map(len, grouped)),
         ways=tuple(
-            Way(len(chains), view.chains.chain(chains[-1])) for chains in grouped[:WAYS_TOLD]
+            Way(len(chains), view.chains.chain(told(view, chains)))
+            for chains in grouped[:WAYS_TOLD]
         ),
         example=explain_object(view, example),
     )
@@ -108,7 +109,15 @@ def ways_of(view: HeapView, rows: Rows, *, looked_at: int) -> list[list[Chain]]:
         folded = [at for part in without_repetition(view.snapshot, chain) for at in part]
         key = (chain[: min(_GLOBAL, len(chain) - 1)], tuple(types[folded].tolist()))
         alike.setdefault(key, []).append(chain)
+        if len(chain) > LONG:
+            break
     return sorted(alike.values(), key=lambda chains: -len(chains))
+
+
+def told(view: HeapView, chains: Sequence[Chain]) -> Chain:
+    """Return the one of `chains`, which are alike, that can best be told: the last of those."""
+    named = [chain for chain in chains if view.chains.knows(chain)]
+    return (named or chains)[-1]
 
 
 def shares(view: HeapView, kept: Mask) -> tuple[TypeShare, ...]:

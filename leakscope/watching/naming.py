@@ -11,6 +11,7 @@ from leakscope.analysis.names import HELD_BY
 from leakscope.model.evidence import Site
 from leakscope.model.image import HeapImage, KeptNames
 from leakscope.model.typenames import bare
+from leakscope.watching.fields import Fields
 
 UNNAMED = "<reference>"
 """A reference of which nothing more is known."""
@@ -34,6 +35,10 @@ class ReferenceNames(Protocol):
 
     def chain(self, addresses: Sequence[int]) -> tuple[str, ...]:
         """Name the reference from each object to the next."""
+        ...
+
+    def knows(self, addresses: Sequence[int]) -> bool:
+        """Return whether `chain` names every reference for certain."""
         ...
 
     def root(self, address: int) -> str:
@@ -64,6 +69,10 @@ class NotingNames:
         self._edges.update(told[1:])
         return texts
 
+    def knows(self, addresses: Sequence[int]) -> bool:
+        """Return whether every reference is named for certain."""
+        return self._names.knows(addresses)
+
     def root(self, address: int) -> str:
         """Return what an object is called as the beginning of a chain."""
         label = self._labels[address] = self._names.root(address)
@@ -78,26 +87,39 @@ class NotingNames:
     def kept(self) -> KeptNames:
         """Return all answers so far, in order of address."""
         return KeptNames(
-            dict(sorted(self._edges.items())),
-            dict(sorted(self._labels.items())),
-            dict(sorted(self._suspended.items())),
+            edges=dict(sorted(self._edges.items())),
+            labels=dict(sorted(self._labels.items())),
+            suspended=dict(sorted(self._suspended.items())),
         )
 
 
 class RecordedNames:
-    """Answers from what was kept; what was not asked then is told without its key or index."""
+    """Answers from what was kept.
+
+    A reference that was not asked for then is called as in other objects of the class if those
+    agree, else told without its key or index.
+    """
 
     def __init__(self, image: HeapImage) -> None:
         self._snapshot = image.snapshot
         self._kept = image.names
+        self._fields = Fields(image.snapshot, image.names.fields)
 
     def chain(self, addresses: Sequence[int]) -> tuple[str, ...]:
-        """Name the reference from each object to the next, as far as it was kept."""
-        edges = self._kept.edges
-        return tuple(
-            edges[pair] if pair in edges else self._anonymous(pair[0])
-            for pair in pairwise(addresses)
-        )
+        """Name the reference from each object to the next, as far as that is known."""
+        texts: list[str] = []
+        owner: int | None = None
+        for start, end in pairwise(addresses):
+            text = self._kept.edges.get((start, end))
+            if text is None:
+                text = self._fields.name(owner, start, end)
+            texts.append(self._anonymous(start) if text is None else text)
+            owner = start if text == "" else None
+        return tuple(texts)
+
+    def knows(self, addresses: Sequence[int]) -> bool:
+        """Return whether every reference was asked for."""
+        return all(pair in self._kept.edges for pair in pairwise(addresses))
 
     def root(self, address: int) -> str:
         """Return what an object is called as the beginning of a chain."""
