@@ -22,11 +22,14 @@ class GrowthPlace:
     """One place at which objects pile up."""
 
     path: str
-    """How it is reached, dotted; empty when only C code or running calls hold what grew."""
+    """How it is reached, dotted; empty when no reference leads there."""
     type: str
-    """Of the object at which they pile up; empty as for `path`."""
+    """Of the object at which they pile up."""
     chain: tuple[Step, ...]
     """From a root to that object."""
+    shared: bool
+    """Whether no one object holds it all (several roots, running calls or C code do); then the
+    object at the end of `chain` is the part that keeps most."""
     holder: int | None
     """Index into `chain` of the nearest object that was there before; None if none is in it."""
     entry: tuple[Step, ...]

@@ -53,8 +53,10 @@ def _put_place(page: Page, place: GrowthPlace) -> None:
     page.put((head, Span(f"in {plural(place.objects, 'object')}")), hang="  ")
     if not place.chain:
         page.put("held by C code or by running calls, by no object of the heap", indent="  ")
+    elif place.shared:
+        page.put("held by several, by no one object alone; most of it hangs here", indent="  ")
     end = len(place.chain) - 1
-    notes = {end: _grows(place)} if place.chain else {}
+    notes = {end: _grows(place)} if place.chain and not place.shared else {}
     if place.holder is not None and place.holder != end:
         notes[place.holder] = "was there before; all below it is new"
     put_chain(page, (*place.chain, *place.entry), notes=notes)
@@ -111,6 +113,7 @@ def _place(place: GrowthPlace) -> Json:
     return {
         "path": place.path,
         "type": place.type,
+        "shared": place.shared,
         "chain": chain(place.chain),
         "holder": place.holder,
         "entry": chain(place.entry),

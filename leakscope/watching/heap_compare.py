@@ -9,12 +9,15 @@ import numpy as np
 from leakscope.analysis.accumulation import Accumulation, heap_growth
 from leakscope.analysis.cohorts import Addresses, cohorts
 from leakscope.analysis.heapgraph import row_of, type_name
+from leakscope.analysis.kernels import Rows
 from leakscope.analysis.names import path_of
+from leakscope.analysis.retention import Chain
 from leakscope.capture.gathering import printable
 from leakscope.model.evidence import Step
 from leakscope.model.explanation import TypeShare
 from leakscope.model.heapgrowth import Cohort, GrowthPlace, HeapComparison
 from leakscope.model.typenames import bare
+from leakscope.watching.heap_entries import EntriesFound
 from leakscope.watching.heap_evidence import site_of
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import path_to
@@ -42,21 +45,17 @@ def compare_heaps(views: Sequence[HeapView]) -> HeapComparison:
 
 def _place(views: Sequence[HeapView], found: Accumulation) -> GrowthPlace:
     view, point = views[-1], found.point
-    chain = () if point is None else view.paths.to(point)
-    words = view.chains.chain(chain)
+    place = _heaviest(view, found.entries) if point is None else point
     entries = None if point is None else view.entries.among(point, found.entries)
-    entry: tuple[Step, ...] = ()
-    if point is not None and entries is not None:
-        way = view.entries.way([point], entries.way[0]) or (point, entries.way[0])
-        entry = view.chains.steps((*way, *entries.way[1:]))
-    holder = None if found.holder is None else view.chains.chain(view.paths.to(found.holder))
+    words = () if place is None else view.chain_to(place)
     return GrowthPlace(
         path=path_of(words),
-        type="" if point is None else printable(type_name(view.snapshot, point)),
+        type="" if place is None else printable(type_name(view.snapshot, place)),
         chain=words,
-        holder=len(holder) - 1 if holder and words[: len(holder)] == holder else None,
-        entry=entry,
-        entries=len(found.entries),
+        shared=point is None,
+        holder=_step_of(view, found.holder, words),
+        entry=() if point is None or entries is None else _to_entry(view, point, entries.way),
+        entries=_alike(view, found.entries, entries),
         objects=found.objects,
         bytes=found.bytes,
         types=tuple(
@@ -67,6 +66,30 @@ def _place(views: Sequence[HeapView], found: Accumulation) -> GrowthPlace:
         site=None if entries is None else site_of(view, entries.code),
         cohorts=_cohorts(views, point, entries.way[0]) if point is not None and entries else (),
     )
+
+
+def _heaviest(view: HeapView, rows: Rows) -> int | None:
+    return int(rows[view.retained[rows].argmax()]) if len(rows) else None
+
+
+def _step_of(view: HeapView, holder: int | None, words: tuple[Step, ...]) -> int | None:
+    """Return which step of a chain in words is the holder, None if it is none of them."""
+    told = () if holder is None else view.chain_to(holder)
+    return len(told) - 1 if told and words[: len(told)] == told else None
+
+
+def _to_entry(view: HeapView, point: int, way: Chain) -> tuple[Step, ...]:
+    """Return the steps from a container to what matters in an entry, to which `way` leads."""
+    first = view.entries.way([point], way[0]) or (point, way[0])
+    return view.chains.steps((*first, *way[1:]))
+
+
+def _alike(view: HeapView, rows: Rows, entries: EntriesFound | None) -> int:
+    """Return how many of `rows` are of a typical entry's type: not the keys beside the values."""
+    if entries is None:
+        return len(rows)
+    types = view.snapshot.type
+    return int((types[rows] == types[entries.way[0]]).sum())
 
 
 def _cohorts(views: Sequence[HeapView], point: int, entry: int) -> tuple[Cohort, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from leakscope.analysis.accumulation import Accumulation, HeapGrowth, heap_growth
+from leakscope.analysis.accumulation import HeapGrowth, heap_growth
 from leakscope.analysis.dominators import DominatedHeap, dominated_heap
 from leakscope.analysis.heapgraph import heap_graph
 from tests.heaps import DrawnHeap, heap_of
@@ -293,18 +293,3 @@ def test_everything_is_new_after_an_empty_heap() -> None:
 
     assert (found.made, found.freed) == (2, 0)
     assert sum(a.objects for a in found.accumulations) == 2
-
-
-def only(earlier: DrawnHeap, later: DrawnHeap) -> tuple[DominatedHeap, Accumulation]:
-    before, after = dominated(earlier), dominated(later)
-    (found,) = heap_growth(before, after).accumulations
-    return after, found
-
-
-def records(count: int) -> list[str]:
-    """Draw records that hold little but a request."""
-    return [
-        f"PENDING -> r{i}:audit.Record=48 -> rd{i}:dict=64 -> q{i}:web.Request=600"
-        f" -> qd{i}:dict=300 -> h{i}:web.Headers=400, b{i}:bytes=500"
-        for i in range(count)
-    ]

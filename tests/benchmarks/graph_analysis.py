@@ -24,7 +24,6 @@ import numpy as np
 
 from leakscope.analysis.accumulation import heap_growth
 from leakscope.analysis.dominators import dominated_heap, retained_bytes
-from leakscope.analysis.entries import entry_domain
 from leakscope.analysis.heapgraph import heap_graph
 from leakscope.analysis.retention import retention_paths
 from leakscope.model.heap import HeapSnapshot
@@ -92,8 +91,7 @@ def measure(folder: Path) -> dict[str, float]:
     peak = _peak() - base
     earlier = dominated_heap(heap_graph(_load(folder / "earlier")))
     found = _timed(seconds, "growth", lambda: heap_growth(earlier, later))
-    domain = _timed(seconds, "entries", lambda: entry_domain(later, found.accumulations[0].entries))
-    assert domain is not None
+    assert found.accumulations
     return seconds | {
         "objects": graph.snapshot.objects,
         "references": graph.snapshot.references,
@@ -108,7 +106,7 @@ def main(arguments: list[str]) -> None:
         print(json.dumps(measure(Path(arguments[1]))))
         return
     print("  objects  references  graph  domin.  retained  chains    all  M obj/s  B/obj", end="")
-    print("  | growth  entries  B/obj")
+    print("  | growth  B/obj")
     for objects in [int(argument) for argument in arguments] or SIZES:
         with tempfile.TemporaryDirectory() as folder:
             _save(service_heap(objects), Path(folder) / "later")
@@ -125,7 +123,7 @@ def _row(figures: dict[str, float]) -> str:
         f"{count:9,.0f} {figures['references']:11,.0f} "
         f"{steps[0]:6.2f} {steps[1]:7.2f} {steps[2]:9.2f} {steps[3]:7.2f} {sum(steps):6.2f} "
         f"{count / sum(steps) / 1e6:8.2f} {figures['peak'] / count:6.0f}"
-        f"  | {figures['growth']:6.2f} {figures['entries']:8.2f} "
+        f"  | {figures['growth']:6.2f} "
         f"{figures['peak_growth'] / count:6.0f}"
     )
 
