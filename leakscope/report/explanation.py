@@ -83,15 +83,18 @@ def _population(found: Explanation) -> str:
 
 
 def _part(objects: int, looked_at: int) -> str:
+    verb = "is" if objects == 1 else "are"
+    if looked_at == 1:
+        return "it is"
     if objects == looked_at:
-        return "all" if looked_at == 1 else f"all {looked_at:,} that were looked at are"
-    return f"{objects:,} of {looked_at:,} that were looked at are"
+        return f"all {looked_at:,} that were looked at are"
+    return f"{objects:,} of {looked_at:,} that were looked at {verb}"
 
 
 def _identity(facts: ObjectFacts) -> Span:
     words = f"@{facts.address:#x}, {bytes_text(facts.bytes)}"
     if facts.refcount is not None:
-        words += f", {plural(facts.refcount, 'reference')}"
+        words += f", reference count {facts.refcount:,}"
     return Span(words)
 
 

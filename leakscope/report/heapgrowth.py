@@ -92,7 +92,7 @@ def _cohorts(found: tuple[Cohort, ...]) -> str:
     told = " · ".join(f"{cohort.alive:,} of {cohort.made:,}" for cohort in found)
     older = [cohort for cohort in found[:-1] if cohort.made]
     if not older:
-        return f"{told} still there"
+        return f"of what came in between {told} are still there"
     made, alive = sum(c.made for c in older), sum(c.alive for c in older)
     if all(c.alive >= _STAYS * c.made for c in older):
         words = "what comes stays"
@@ -100,7 +100,7 @@ def _cohorts(found: tuple[Cohort, ...]) -> str:
         words = "old entries go: a cache or a backlog looks like this"
     else:
         words = "some of what comes stays"
-    return f"{told} still there: {words}"
+    return f"of what came in between {told} are still there: {words}"
 
 
 def _garbage(objects: int, size: int) -> str:

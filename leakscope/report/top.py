@@ -73,13 +73,13 @@ def render_top_json(top: HeapTop) -> str:
 def put_heap(page: Page, summary: HeapSummary) -> None:
     """Add a line on a heap snapshot: what it cost, and what in it is garbage."""
     garbage = (
-        f"{plural(summary.garbage_objects, 'object')} of it, "
-        f"{bytes_text(summary.garbage_bytes)}, uncollected garbage"
+        f"uncollected garbage: {plural(summary.garbage_objects, 'object')}, "
+        f"{bytes_text(summary.garbage_bytes)}"
         if summary.garbage_objects
         else "no uncollected garbage"
     )
     page.put(
-        f"heap snapshot: {plural(summary.references, 'reference')}, {garbage}; "
+        f"heap snapshot: {plural(summary.references, 'reference')}; {garbage}; "
         f"held up for {milliseconds(summary.pause_ms)}",
         hang="  ",
     )

@@ -91,7 +91,8 @@ class Recorder:
     observer: Observer | None = None
     sites: bool = False
     keep_heap: Callable[[float, float | None], HeapImage] | None = None
-    """Takes a heap snapshot, given time and work; one is kept from either end of the recording."""
+    """Takes a heap snapshot, given time and work. One is kept from either end of the recording,
+    and one from between if something grows by then."""
     stop: Event = field(default_factory=Event)
     """Set it (from a signal handler, say) to end early with what there is."""
     finished: Callable[[], bool] = lambda: False
@@ -140,6 +141,8 @@ class Recorder:
                 self._keep_heap()
             if number == int(plan.samples * _EVIDENCE_AT):
                 self._gather(Ending.COMPLETE)
+                if suspects(self._recording(Ending.COMPLETE)):
+                    self._keep_heap()
         if not self._censuses:
             self._sample(plan)
             self._keep_heap()
