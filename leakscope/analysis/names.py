@@ -59,7 +59,7 @@ def anonymous(edge: str) -> str:
     return _IDENTITY.sub(lambda found: "[]" if found[0].startswith("[") else "", edge)
 
 
-def is_plain(type_name: str) -> bool:
+def is_builtin(type_name: str) -> bool:
     """Return whether a type is one of the language's own, of which every program has many."""
     module, _, _ = type_name.rpartition(".")
     return module in ("", "builtins", "types") or is_weak_reference(type_name)
@@ -68,11 +68,6 @@ def is_plain(type_name: str) -> bool:
 def is_weak_reference(type_name: str) -> bool:
     """Return whether objects of a type refer to others without keeping them alive."""
     return type_name.rpartition(".")[2] in _WEAK
-
-
-def is_standard(type_name: str) -> bool:
-    """Return whether a type belongs to the language or its standard library."""
-    return is_plain(type_name) or type_name.partition(".")[0].lstrip("_") in _STANDARD_BARE
 
 
 def is_rooted_in_program(chain: Sequence[Step]) -> bool:
@@ -101,7 +96,7 @@ def beyond(chain: Sequence[Step], container: Sequence[Step]) -> tuple[Step, ...]
     if steps[: len(whole)] == whole:
         return tuple(chain[len(whole) :])
     owner = whole[-2:]
-    if len(owner) < 2 or is_plain(owner[0][1]) or not owner[1][0].startswith("."):
+    if len(owner) < 2 or is_builtin(owner[0][1]) or not owner[1][0].startswith("."):
         return None
     for at in range(len(steps) - 1):
         if steps[at][1] == owner[0][1] and steps[at + 1] == owner[1]:
@@ -116,6 +111,3 @@ def _shape(step: Step) -> tuple[str, str]:
 def short_type(type_name: str) -> str:
     """Return the last part of a type's name."""
     return type_name.rpartition(".")[2] or type_name
-
-
-_STANDARD_BARE = frozenset(name.lstrip("_") for name in _STANDARD)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from leakscope.model.evidence import Step
 
+EXPLAINS = 0.8
+"""The part of a whole from which on one object explains it."""
+
 
 @dataclass(frozen=True, slots=True)
 class TypeShare:

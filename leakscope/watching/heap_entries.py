@@ -15,9 +15,9 @@ import numpy as np
 from leakscope.analysis.dominators import DominatedHeap, dominated_by
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Amounts, Rows
-from leakscope.analysis.links import EXPLAINS
 from leakscope.analysis.retention import Chain
 from leakscope.model.evidence import EntryShare
+from leakscope.model.explanation import EXPLAINS
 from leakscope.model.heap import ObjectFlag
 from leakscope.model.typenames import bare, is_code, is_plain, leading, telling
 from leakscope.watching.heap_chains import ChainNames

@@ -14,9 +14,9 @@ from leakscope.analysis.dominators import (
 )
 from leakscope.analysis.heapgraph import HeapGraph, heap_graph
 from leakscope.analysis.kernels import Amounts, Mask
-from leakscope.analysis.links import EXPLAINS
 from leakscope.analysis.retention import RetentionPaths, retention_paths
 from leakscope.model.evidence import Step
+from leakscope.model.explanation import EXPLAINS
 from leakscope.model.heap import HeapSnapshot
 from leakscope.model.image import HeapImage
 from leakscope.watching.heap_chains import ChainNames
