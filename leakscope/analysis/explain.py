@@ -1,6 +1,7 @@
 """Plain words for a finding: what happens, and what to do about it.
 
-Everything is read off the structure of the chain, nothing off the name of a package.
+Everything is read off the structure of the chain, nothing off the name of a package, except where
+the interpreter itself or its library is the owner.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leakscope.analysis.names import HELD_BY, is_builtin, is_weak_reference, path_of, short_type
+from leakscope.analysis.owners import well_known
 from leakscope.model.evidence import Site, Step
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
@@ -24,6 +26,9 @@ def explain_holder(
 ) -> str:
     """Return what a holder does wrong and how to put it right, in a sentence or two."""
     inside = [short_type(step.type) for step in entry] or [short_type(leading)]
+    owner = well_known(path_of(chain))
+    if owner is not None:
+        return f"{path} is {owner.is_}{_with(leading)}. {owner.cure}"
     cache = _function_cache(chain)
     if cache:
         return (
