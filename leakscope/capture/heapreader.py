@@ -34,9 +34,9 @@ _MOST_TYPES = 1 << 23
 
 
 class HeapTooLarge(LeakscopeError):
-    """A snapshot does not fit into the memory of the machine that takes it."""
+    """A snapshot takes more memory or time than there is where it is taken."""
 
-    hint = "Take it with more memory; a census (`leakscope watch`) needs next to none."
+    hint = "Free memory on this machine, or use `--capture portable`, which needs next to none."
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import psutil
 
 from leakscope.analysis import kernels
 from leakscope.analysis.kernels import GraphTooLarge, KernelsMissing, MalformedGraph
+from leakscope.capture.heapreader import HeapTooLarge
 from leakscope.capture.heapstream import BrokenStream, SnapshotFailed
 from leakscope.capture.interface import Capture, Reading
 from leakscope.capture.native import NativeCapture, NotEnoughMemory
@@ -53,17 +54,12 @@ UNEXPLAINED = (
     SnapshotFailed,
     BrokenStream,
     NotEnoughMemory,
+    HeapTooLarge,
     KernelsMissing,
     GraphTooLarge,
     MalformedGraph,
 )
 """What a heap snapshot may fail with while the target can still be asked in another way."""
-
-
-class HeapTooLarge(LeakscopeError):
-    """The graph of the heap takes more memory or time than there is."""
-
-    hint = "Free memory on this machine, or use `--capture portable`."
 
 
 class FrozenCensusCapture:
@@ -111,7 +107,7 @@ class FrozenCensusCapture:
         """Find out who holds the suspects; see `Capture.gather`."""
         try:
             evidence = self._explained(suspects)
-        except (*UNEXPLAINED, HeapTooLarge) as problem:
+        except UNEXPLAINED as problem:
             self._caveat(f"Who holds what was asked of Python in the target: {problem}.")
             return self._portable.gather(suspects)
         return self._with_sites(evidence)
