@@ -7,12 +7,25 @@ dictionary-encoded, so a small file cannot grow without bound.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
+
+import numpy as np
 
 from leakscope.storage.errors import cause
 from leakscope.storage.surrogates import from_utf8_text, to_utf8_text
-from leakscope.storage.tables import BadTable, Cell, Column, Kind, Table, TableSpec, check_column
+from leakscope.storage.tables import (
+    DTYPES,
+    BadTable,
+    Cell,
+    Cells,
+    Column,
+    Kind,
+    Numbers,
+    Table,
+    TableSpec,
+    check_numbers,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,16 +50,7 @@ def to_parquet(table: Table) -> bytes:
     spec = table.spec
     if table.rows > MAX_ROWS:
         raise BadTable(f"{spec.name} has {table.rows:,} rows, more than {MAX_ROWS:,}")
-    arrays = []
-    for column in spec.columns:
-        cells = table.columns[column.name]
-        check_column(spec, column, cells)
-        if column.kind is Kind.TEXT:
-            cells = _encoded_texts(cast("Sequence[str | None]", cells))
-        try:
-            arrays.append(pa.array(cells, type=_plain_type(column)))
-        except (pa.ArrowException, OverflowError, TypeError, ValueError) as problem:
-            raise BadTable(f"{spec.name}.{column.name}: {cause(problem)}") from None
+    arrays = [_stored(spec, column, table.columns[column.name]) for column in spec.columns]
     content = pa.Table.from_arrays(arrays, schema=pa.schema(_fields(spec)))
     sink = io.BytesIO()
     pq.write_table(content, sink, compression="zstd", store_schema=False)
@@ -56,9 +60,17 @@ def to_parquet(table: Table) -> bytes:
 
 def from_parquet(spec: TableSpec, content: bytes, rows: int) -> Table:
     """Return the table of `rows` rows that `content` holds. Raises `BadTable` for all others."""
+    pieces = list(_pieces(spec, content, rows))
+    return Table(
+        spec, {c.name: _joined(c, [piece[c.name] for piece in pieces]) for c in spec.columns}
+    )
+
+
+def _pieces(spec: TableSpec, content: bytes, rows: int) -> Iterator[dict[str, Cells]]:
+    """Read a table piece by piece."""
     import pyarrow as pa
 
-    readers = [_reader(spec, column) for column in spec.columns]
+    words = {column.name: _Words() for column in spec.columns if column.kind is Kind.TEXT}
     try:
         file = _opened(spec, content, rows)
         read = 0
@@ -67,46 +79,62 @@ def from_parquet(spec: TableSpec, content: bytes, rows: int) -> Table:
             read += batch.num_rows
             if read > rows:
                 break
-            for reader, array in zip(readers, batch.columns, strict=True):
-                reader.add(array)
+            piece: dict[str, Cells] = {}
+            for column, array in zip(spec.columns, batch.columns, strict=True):
+                _check(spec, column, array)
+                if column.kind is Kind.TEXT:
+                    piece[column.name] = words[column.name].of(array)
+                elif column.nullable:
+                    piece[column.name] = array.to_pylist()
+                else:
+                    piece[column.name] = array.to_numpy()
+            yield piece
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, MemoryError) as why:
         raise BadTable(f"{spec.name} is not a readable table ({cause(why)})") from None
     if read != rows:
         raise BadTable(f"{spec.name} does not have the {rows:,} rows it announces")
-    columns = {reader.column.name: reader.cells for reader in readers}
-    for reader in readers:
-        check_column(spec, reader.column, reader.cells)
-    return Table(spec, columns)
 
 
-class _ValueReader:
-    """Collects a column of numbers, piece by piece."""
-
-    def __init__(self, spec: TableSpec, column: Column) -> None:
-        self.spec = spec
-        self.column = column
-        self.cells: list[Cell] = []
-
-    def add(self, array: pa.Array) -> None:
-        """Append a piece's values as Python's."""
-        if not self.column.nullable and array.null_count:
-            raise BadTable(f"{self.spec.name}.{self.column.name} lacks values")
-        self.cells.extend(self._values(array))
-
-    def _values(self, array: pa.Array) -> Iterable[Cell]:
-        return cast("list[Cell]", array.to_pylist())
+def _joined(column: Column, pieces: list[Cells]) -> Cells:
+    if column.kind is Kind.TEXT or column.nullable:
+        return [cell for piece in pieces for cell in cast("list[Cell]", piece)]
+    return np.concatenate([np.empty(0, DTYPES[column.kind]), *cast("list[Numbers]", pieces)])
 
 
-class _TextReader(_ValueReader):
-    """Collects a column of text; equal texts become one object, each decoded once."""
+def _stored(spec: TableSpec, column: Column, cells: Cells) -> pa.Array:
+    """Return a column as it is written, checked."""
+    import pyarrow as pa
 
-    def __init__(self, spec: TableSpec, column: Column) -> None:
-        super().__init__(spec, column)
+    where = f"{spec.name}.{column.name}"
+    if column.kind is Kind.TEXT:
+        cells = _encoded_texts(where, cast("Sequence[Cell]", cells))
+    try:
+        array = pa.array(cells, type=_plain_type(column))
+    except (pa.ArrowException, OverflowError, TypeError, ValueError) as problem:
+        raise BadTable(f"{where}: {cause(problem)}") from None
+    _check(spec, column, array)
+    return array
+
+
+def _check(spec: TableSpec, column: Column, array: pa.Array) -> None:
+    """Raise `BadTable` for missing, infinite and negative values."""
+    where = f"{spec.name}.{column.name}"
+    if array.null_count and not column.nullable:
+        raise BadTable(f"{where} lacks values")
+    if column.kind is not Kind.TEXT:
+        check_numbers(where, column.kind, array.drop_null().to_numpy())
+
+
+class _Words:
+    """The texts of one column: equal ones become one object, each decoded once."""
+
+    def __init__(self) -> None:
         self._known: dict[str, str] = {}
         self._dictionary: pa.Array | None = None
         self._words: list[str | None] = []
 
-    def _values(self, array: pa.Array) -> Iterable[Cell]:
+    def of(self, array: pa.Array) -> list[str | None]:
+        """Return the texts of a dictionary-encoded piece of the column."""
         if self._dictionary is None or not array.dictionary.equals(self._dictionary):
             self._dictionary = array.dictionary
             self._words = [self._word(word) for word in array.dictionary.to_pylist()]
@@ -117,10 +145,6 @@ class _TextReader(_ValueReader):
         if stored is None:
             return None
         return self._known.setdefault(stored, from_utf8_text(stored))
-
-
-def _reader(spec: TableSpec, column: Column) -> _ValueReader:
-    return (_TextReader if column.kind is Kind.TEXT else _ValueReader)(spec, column)
 
 
 def _opened(spec: TableSpec, content: bytes, rows: int) -> pq.ParquetFile:
@@ -165,27 +189,24 @@ def _check_expansion(spec: TableSpec, metadata: pq.FileMetaData) -> None:
         raise BadTable(f"{spec.name} takes more than {MAX_TABLE_BYTES >> 30} GiB expanded")
 
 
-def _encoded_texts(cells: Sequence[str | None]) -> list[Cell]:
+def _encoded_texts(where: str, cells: Sequence[Cell]) -> list[Cell]:
     """Return text as UTF-8 can hold it, each distinct text looked at once."""
-    fit = {cell: to_utf8_text(cell) for cell in set(cells) if cell is not None}
-    return [None if cell is None else fit[cell] for cell in cells]
-
-
-def _plain_type(column: Column) -> pa.DataType:
-    import pyarrow as pa
-
-    match column.kind:
-        case Kind.COUNT | Kind.INTEGER:
-            return pa.int64()
-        case Kind.ADDRESS:
-            return pa.uint64()
-        case Kind.REAL | Kind.AMOUNT:
-            return pa.float64()
-        case Kind.TEXT:
-            return pa.string()
+    fit: dict[Cell, str | None] = {None: None}
+    for cell in set(cells):
+        if isinstance(cell, str):
+            fit[cell] = to_utf8_text(cell)
+        elif cell is not None:
+            raise BadTable(f"{where} holds something else than text")
+    return [fit[cell] for cell in cells]
 
 
 def _fields(spec: TableSpec) -> list[pa.Field]:
     import pyarrow as pa
 
     return [pa.field(c.name, _plain_type(c), nullable=c.nullable) for c in spec.columns]
+
+
+def _plain_type(column: Column) -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.string() if column.kind is Kind.TEXT else pa.from_numpy_dtype(DTYPES[column.kind])

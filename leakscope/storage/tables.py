@@ -6,13 +6,19 @@ loads, and what no process can have (a negative count, an infinite time) never g
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
+
 Cell = int | float | str | None
+Numbers = npt.NDArray[np.number]
+Cells = Sequence[Cell] | Numbers
+"""A column's values. Numbers of which none is missing are an array once they were read."""
+Columns = Mapping[str, Cells]
 Item = TypeVar("Item")
 
 
@@ -34,6 +40,16 @@ class Kind(Enum):
     AMOUNT = "amount"
     """A finite float, not negative."""
     TEXT = "text"
+
+
+DTYPES: Mapping[Kind, np.dtype[np.number]] = {
+    Kind.COUNT: np.dtype(np.int64),
+    Kind.INTEGER: np.dtype(np.int64),
+    Kind.ADDRESS: np.dtype(np.uint64),
+    Kind.REAL: np.dtype(np.float64),
+    Kind.AMOUNT: np.dtype(np.float64),
+}
+"""How the numbers of a column are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +79,7 @@ class Table:
     """Columns of equal length, as `spec` says."""
 
     spec: TableSpec
-    columns: Mapping[str, Sequence[Cell]]
+    columns: Columns
 
     @property
     def rows(self) -> int:
@@ -72,11 +88,11 @@ class Table:
 
     def ints(self, name: str) -> Sequence[int]:
         """Return a column of integers that is not nullable."""
-        return cast("Sequence[int]", self.columns[name])
+        return cast("Sequence[int]", _sequence(self.columns[name]))
 
     def floats(self, name: str) -> Sequence[float]:
         """Return a column of floats that is not nullable."""
-        return cast("Sequence[float]", self.columns[name])
+        return cast("Sequence[float]", _sequence(self.columns[name]))
 
     def texts(self, name: str) -> Sequence[str]:
         """Return a column of text that is not nullable."""
@@ -95,20 +111,16 @@ class Table:
         return cast("Sequence[str | None]", self.columns[name])
 
 
-def check_column(spec: TableSpec, column: Column, cells: Sequence[Cell]) -> None:
-    """Raise `BadTable` for missing, infinite and negative values."""
-    where = f"{spec.name}.{column.name}"
-    if not column.nullable and None in cells:
-        raise BadTable(f"{where} lacks values")
-    present = [c for c in cells if c is not None] if column.nullable else cells
-    if column.kind is Kind.TEXT:
-        if not all(isinstance(cell, str) for cell in present):
-            raise BadTable(f"{where} holds something else than text")
-        return
-    numbers = cast("Sequence[float]", present)
-    if column.kind in (Kind.REAL, Kind.AMOUNT) and not all(map(math.isfinite, numbers)):
+def _sequence(cells: Cells) -> Sequence[Cell]:
+    """Return cells as Python's own numbers, made one by one as they are looked at."""
+    return cells.data if isinstance(cells, np.ndarray) else cells
+
+
+def check_numbers(where: str, kind: Kind, values: Numbers) -> None:
+    """Raise `BadTable` for infinite and negative values where `kind` has none."""
+    if kind in (Kind.REAL, Kind.AMOUNT) and not bool(np.isfinite(values).all()):
         raise BadTable(f"{where} holds a value that is no number")
-    if column.kind not in (Kind.REAL, Kind.INTEGER) and numbers and min(numbers) < 0:
+    if kind not in (Kind.REAL, Kind.INTEGER) and len(values) and values.min() < 0:
         raise BadTable(f"{where} holds a negative value")
 
 
