@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from leakscope.storage.errors import cause
+from leakscope.storage.pages import BadLayout, Layout, layout
 from leakscope.storage.surrogates import from_utf8_text, to_utf8_text
 from leakscope.storage.tables import (
     DTYPES,
@@ -51,11 +52,12 @@ def to_parquet(table: Table) -> bytes:
     if table.rows > MAX_ROWS:
         raise BadTable(f"{spec.name} has {table.rows:,} rows, more than {MAX_ROWS:,}")
     arrays = [_stored(spec, column, table.columns[column.name]) for column in spec.columns]
-    content = pa.Table.from_arrays(arrays, schema=pa.schema(_fields(spec)))
+    content = pa.Table.from_arrays(arrays, schema=_schema(spec))
     sink = io.BytesIO()
     pq.write_table(content, sink, compression="zstd", store_schema=False)
-    _check_expansion(spec, pq.read_metadata(sink))
-    return sink.getvalue()
+    stored = sink.getvalue()
+    _layout(spec, stored, table.rows)
+    return stored
 
 
 def from_parquet(spec: TableSpec, content: bytes, rows: int) -> Table:
@@ -152,12 +154,14 @@ def _opened(spec: TableSpec, content: bytes, rows: int) -> pq.ParquetFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    _layout(spec, content, rows)
     limits = {
         "thrift_string_size_limit": _MAX_TEXT_BYTES,
         "thrift_container_size_limit": _MAX_ROW_GROUPS * len(spec.columns),
     }
     plain = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False, **limits)
-    _check_shape(spec, plain, rows)
+    if not plain.schema_arrow.equals(_schema(spec), check_metadata=False):
+        raise BadTable(f"{spec.name} has other columns than this format's")
     return pq.ParquetFile(
         pa.BufferReader(content),
         metadata=plain.metadata,
@@ -167,26 +171,17 @@ def _opened(spec: TableSpec, content: bytes, rows: int) -> pq.ParquetFile:
     )
 
 
-def _check_shape(spec: TableSpec, file: pq.ParquetFile, rows: int) -> None:
-    """Refuse wrong columns and absurd sizes before anything is expanded."""
-    import pyarrow as pa
-
-    wanted = pa.schema(_fields(spec))
-    if not file.schema_arrow.equals(wanted, check_metadata=False):
-        raise BadTable(f"{spec.name} has other columns than this format's")
-    metadata = file.metadata
-    if metadata.num_rows != rows or not 0 <= rows <= MAX_ROWS:
-        raise BadTable(f"{spec.name} has {metadata.num_rows:,} rows where {rows:,} were announced")
-    _check_expansion(spec, metadata)
-
-
-def _check_expansion(spec: TableSpec, metadata: pq.FileMetaData) -> None:
-    if metadata.num_row_groups > _MAX_ROW_GROUPS:
-        raise BadTable(f"{spec.name} is cut into {metadata.num_row_groups:,} row groups")
-    # Not column by column: forged statistics of a column end the process there, not the call.
-    sizes = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
-    if any(size < 0 for size in sizes) or sum(sizes) > MAX_TABLE_BYTES:
+def _layout(spec: TableSpec, content: bytes, rows: int) -> Layout:
+    """Refuse absurd sizes before anything is expanded."""
+    try:
+        found = layout(content, len(spec.columns))
+    except BadLayout as problem:
+        raise BadTable(f"{spec.name} is not a readable table ({problem})") from None
+    if found.rows != rows or rows > MAX_ROWS:
+        raise BadTable(f"{spec.name} has {found.rows:,} rows where {rows:,} were announced")
+    if len(found.groups) > _MAX_ROW_GROUPS or found.expanded > MAX_TABLE_BYTES:
         raise BadTable(f"{spec.name} takes more than {MAX_TABLE_BYTES >> 30} GiB expanded")
+    return found
 
 
 def _encoded_texts(where: str, cells: Sequence[Cell]) -> list[Cell]:
@@ -200,10 +195,10 @@ def _encoded_texts(where: str, cells: Sequence[Cell]) -> list[Cell]:
     return [fit[cell] for cell in cells]
 
 
-def _fields(spec: TableSpec) -> list[pa.Field]:
+def _schema(spec: TableSpec) -> pa.Schema:
     import pyarrow as pa
 
-    return [pa.field(c.name, _plain_type(c), nullable=c.nullable) for c in spec.columns]
+    return pa.schema(pa.field(c.name, _plain_type(c), nullable=c.nullable) for c in spec.columns)
 
 
 def _plain_type(column: Column) -> pa.DataType:

@@ -57,7 +57,7 @@ def replace_table(name: str, table: pa.Table, **options: object) -> Callable[[Me
 
     def apply(changed: Members) -> None:
         sink = io.BytesIO()
-        pq.write_table(table, sink, store_schema=False, **options)
+        pq.write_table(table, sink, **{"store_schema": False, "compression": "zstd", **options})
         changed[f"{name}.parquet"] = sink.getvalue()
         announce_rows(name, table.num_rows)(changed)
 
