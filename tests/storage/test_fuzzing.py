@@ -12,10 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leakscope.model.recording import Recording
-from leakscope.storage import archive
 from leakscope.storage.errors import UnreadableFile
 from leakscope.storage.files import load
-from tests.storage.forging import members, with_digests
+from tests.storage.forging import members, packed, with_digests
 from tests.storage.make_fixture import SNAPSHOTS
 
 GOOD = (SNAPSHOTS / "v1.lscope").read_bytes()
@@ -72,7 +71,7 @@ def test_tampering_with_right_digests_never_gets_further_than_an_error(
     if name != "manifest.json":
         changed = with_digests(changed)
 
-    loaded = outcome(archive.pack(changed))
+    loaded = outcome(packed(changed))
 
     assert loaded is None or loaded.censuses
 

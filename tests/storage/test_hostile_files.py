@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from leakscope.errors import ExitCode
-from leakscope.storage import archive
 from leakscope.storage.errors import (
     CorruptedFile,
     ForeignFile,
@@ -32,6 +31,7 @@ from tests.storage.forging import (
     edit_table,
     forge,
     members,
+    packed,
     replace_table,
 )
 from tests.storage.make_fixture import SNAPSHOTS
@@ -193,7 +193,7 @@ def test_a_later_format_says_to_upgrade(tmp_path: Path) -> None:
 
     content = members()
     change(content)
-    error = refused(written(tmp_path / "a.lscope", archive.pack(content)))
+    error = refused(written(tmp_path / "a.lscope", packed(content)))
 
     assert isinstance(error, NewerFormat)
     assert "format 2" in str(error)
@@ -245,7 +245,7 @@ def test_a_manifest_of_nonsense_is_refused(
     content = members()
     edit_manifest(set_value)(content)
 
-    assert isinstance(refused(written(tmp_path / "a.lscope", archive.pack(content))), CorruptedFile)
+    assert isinstance(refused(written(tmp_path / "a.lscope", packed(content))), CorruptedFile)
 
 
 @pytest.mark.parametrize(
@@ -256,14 +256,14 @@ def test_a_manifest_of_nonsense_is_refused(
 def test_a_manifest_that_is_no_json_object_is_refused(tmp_path: Path, text: bytes) -> None:
     content = {**members(), "manifest.json": text}
 
-    assert isinstance(refused(written(tmp_path / "a.lscope", archive.pack(content))), CorruptedFile)
+    assert isinstance(refused(written(tmp_path / "a.lscope", packed(content))), CorruptedFile)
 
 
 def test_a_missing_manifest_is_foreign(tmp_path: Path) -> None:
     content = members()
     del content["manifest.json"]
 
-    assert isinstance(refused(written(tmp_path / "a.lscope", archive.pack(content))), ForeignFile)
+    assert isinstance(refused(written(tmp_path / "a.lscope", packed(content))), ForeignFile)
 
 
 def test_missing_and_surplus_members_are_refused(tmp_path: Path) -> None:
@@ -271,14 +271,14 @@ def test_missing_and_surplus_members_are_refused(tmp_path: Path) -> None:
     del without["census.parquet"]
 
     for content in (without, surplus):
-        path = written(tmp_path / "a.lscope", archive.pack(content))
+        path = written(tmp_path / "a.lscope", packed(content))
         assert isinstance(refused(path), CorruptedFile)
 
 
 def test_a_table_with_another_digest_is_refused_unread(tmp_path: Path) -> None:
     content = {**members(), "types.parquet": b"PAR1 not at all"}
 
-    error = refused(written(tmp_path / "a.lscope", archive.pack(content)))
+    error = refused(written(tmp_path / "a.lscope", packed(content)))
 
     assert "types.parquet is not what was written" in str(error)
 

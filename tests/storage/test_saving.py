@@ -141,25 +141,56 @@ def test_a_closed_directory_is_named_before_anything_is_measured(tmp_path: Path)
     assert done.startswith("CannotWrite cannot write closed/a.lscope"), done
 
 
+SAVING_WITH_LITTLE_ROOM = """
+import resource, signal, sys
+from pathlib import Path
+from leakscope.storage.files import save
+from tests.storage.recordings import sample_recording
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+recording = sample_recording()
+save(recording, Path("whole.lscope"))
+size = Path("whole.lscope").stat().st_size
+for room in [0, 1, *range(10, size, size // 40), size - 1]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    try:
+        save(recording, Path("a.lscope"), force=True)
+    except Exception as error:
+        print(type(error).__name__, error, error.remedy, file=sys.stdout)
+"""
+
+
 def test_a_full_disk_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     (tmp_path / "a.lscope").write_text("precious")
-    code = (
-        "import resource, signal, sys; from pathlib import Path\n"
-        "from leakscope.storage.output import write_atomically\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "try: write_atomically(Path('a.lscope'), bytes(5000), force=True)\n"
-        "except Exception as error: print(type(error).__name__, error)\n"
-    )
 
-    done = _run_in(tmp_path, code)
+    said = _run_in(tmp_path, SAVING_WITH_LITTLE_ROOM).splitlines()
 
-    assert done == "CannotWrite cannot write a.lscope: file too large\n"
+    assert len(said) >= 40
+    assert set(said) == {
+        "CannotWrite cannot write a.lscope: file too large Make room there, or name a file on a "
+        "disk that has some; nothing was left behind."
+    }
     assert (tmp_path / "a.lscope").read_text() == "precious"
-    assert alone_in(tmp_path) == ["a.lscope"]
+    assert alone_in(tmp_path) == ["a.lscope", "whole.lscope"]
+
+
+@pytest.mark.needs_root
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a file system")
+def test_a_file_system_without_room_says_so(tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        with pytest.raises(CannotWrite, match="no space left on device") as caught:
+            save(RECORDING, tmp_path / "a.lscope")
+
+        assert caught.value.remedy.startswith("Make room")
+        assert alone_in(tmp_path) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def _run_in(directory: Path, code: str) -> str:
+    """Return what a program prints that runs in a directory; it must not complain."""
     # The package may lie where only its owner may look: it is imported first.
     done = subprocess.run(
         [sys.executable, "-c", f"import leakscope.storage.output\n{code}"],
@@ -167,8 +198,9 @@ def _run_in(directory: Path, code: str) -> str:
         env={**os.environ, "PYTHONPATH": str(SNAPSHOTS.parents[1])},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
