@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
+from leakscope.model.image import HeapImage
 from leakscope.model.recording import Recording
 from leakscope.storage import archive, codec, manifest, parquet
 from leakscope.storage.errors import (
@@ -14,8 +16,11 @@ from leakscope.storage.errors import (
     NewerFormat,
     UnsavableRecording,
 )
+from leakscope.storage.heaps import HEAP_TABLES, decode_heaps
 from leakscope.storage.output import refuse_unwritable, written_atomically
-from leakscope.storage.tables import BadTable, Table, TableSpec
+from leakscope.storage.tables import BadTable, Stream, Table, TableSpec
+
+_FIRST_WITH_HEAPS = 2
 
 
 def save(
@@ -35,18 +40,25 @@ def save(
         raise UnsavableRecording(f"cannot save the recording: {problem}") from None
 
 
-def load(path: Path) -> Recording:
+def load(path: Path, *, heaps: bool | Sequence[int] = True) -> Recording:
     """Return the recording that `save` wrote to `path`: equal to the one it was given.
+
+    `heaps` says which of its heaps to load: all, none (then nothing of them is read), or those of
+    these indexes, negative ones counted from the last; indexes that it does not have are left out.
 
     Every file is taken for hostile: sizes are bounded before anything is expanded, nothing in it
     is run, and whatever is wrong with it raises an `UnreadableFile` that says so in one line.
     """
     path = Path(path)
     with archive.unpacking(path) as opened:
-        description = _description(path, opened)
+        members = _Members(path, opened)
         try:
-            tables = {spec.name: _table(path, opened, description, spec) for spec in codec.TABLES}
-            return codec.decode(description, tables)
+            tables = {spec.name: members.table(spec) for spec in codec.TABLES}
+            images: tuple[HeapImage, ...] = ()
+            if heaps and members.has_heaps:
+                wanted = None if heaps is True else heaps
+                images = decode_heaps(members.table, members.stored, wanted)
+            return codec.decode(members.manifest, tables, images)
         except BadTable as problem:
             raise CorruptedFile(f"{path} is damaged: {problem}") from None
 
@@ -59,10 +71,10 @@ def export(path: Path, directory: Path, *, force: bool = False) -> tuple[Path, .
     """
     path, directory = Path(path), Path(directory)
     with archive.unpacking(path) as opened:
-        description = _description(path, opened)
-        for name, info in description.members.items():
-            if opened.digest(name) != info.sha256:
-                raise _changed(path, name)
+        members = _Members(path, opened)
+        description = members.manifest
+        for name in description.members:
+            members.verify(name)
         targets = {directory / name: name for name in (*description.members, manifest.MEMBER)}
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
@@ -82,46 +94,71 @@ def _write(recording: Recording, packer: archive.Packer, host: manifest.Host) ->
 
     Raises `BadTable` or `BadManifest` for figures that no process can have, `ArchiveTooLarge`.
     """
-    if not recording.censuses:
-        raise BadTable("it holds no census")
     infos = {}
     for table in codec.encode(recording):
         with packer.member(table.spec.member) as sink:
-            sink.write(parquet.to_parquet(table))
-        infos[table.spec.member] = manifest.MemberInfo(table.rows, sink.sha256)
+            if isinstance(table, Stream):
+                rows = parquet.stream_parquet(table, sink)
+            else:
+                rows = table.rows
+                sink.write(parquet.to_parquet(table))
+        infos[table.spec.member] = manifest.MemberInfo(rows, sink.sha256)
     description = manifest.encode(recording, infos, host)
     manifest.decode(description)
     with packer.member(manifest.MEMBER) as sink:
         sink.write(description)
 
 
-def _description(path: Path, opened: archive.Archive) -> manifest.Manifest:
-    """Return the manifest of a file that holds the tables of its format, no more and no less."""
+class _Members:
+    """The members of one file: the tables of its format, no more and no less."""
+
+    def __init__(self, path: Path, opened: archive.Archive) -> None:
+        """Read the manifest. Raises an `UnreadableFile`."""
+        self._path = path
+        self._opened = opened
+        self.manifest = _manifest(path, opened)
+        base = {spec.member for spec in codec.TABLES}
+        full = base | {spec.member for spec in HEAP_TABLES}
+        self.has_heaps = (
+            self.manifest.version >= _FIRST_WITH_HEAPS and len(opened.names) > len(base) + 1
+        )
+        expected = full if self.has_heaps else base
+        if (
+            set(opened.names) != {*expected, manifest.MEMBER}
+            or set(self.manifest.members) != expected
+        ):
+            raise CorruptedFile(f"{path} is damaged: it does not hold the tables of its format")
+
+    def table(self, spec: TableSpec) -> Table:
+        """Return a table. Raises `BadTable` for what it says."""
+        return parquet.from_parquet(spec, *self._checked(spec))
+
+    def stored(self, spec: TableSpec) -> parquet.StoredTable:
+        """Return a table to be read piece by piece. Raises `BadTable` for what it says."""
+        return parquet.StoredTable(spec, *self._checked(spec))
+
+    def verify(self, name: str) -> None:
+        """Raise a `CorruptedFile` unless a member is what was written."""
+        self._require(name, self._opened.digest(name))
+
+    def _checked(self, spec: TableSpec) -> tuple[bytes, int]:
+        content = self._opened.read(spec.member)
+        self._require(spec.member, hashlib.sha256(content).hexdigest())
+        return content, self.manifest.members[spec.member].rows
+
+    def _require(self, name: str, sha256: str) -> None:
+        if sha256 != self.manifest.members[name].sha256:
+            raise CorruptedFile(f"{self._path} is damaged: {name} is not what was written")
+
+
+def _manifest(path: Path, opened: archive.Archive) -> manifest.Manifest:
     if manifest.MEMBER not in opened.names:
         raise ForeignFile(f"{path} is a zip, but not a leakscope recording")
     if opened.size(manifest.MEMBER) > manifest.MAX_BYTES:
         raise CorruptedFile(f"{path} has no usable manifest: it is too large")
     try:
-        description = manifest.decode(opened.read(manifest.MEMBER))
+        return manifest.decode(opened.read(manifest.MEMBER))
     except manifest.ManifestIsNewer as problem:
         raise NewerFormat(f"{path} was written by a newer leakscope ({problem})") from None
     except manifest.BadManifest as problem:
         raise CorruptedFile(f"{path} has no usable manifest: {problem}") from None
-    expected = {spec.member for spec in codec.TABLES}
-    if set(opened.names) != {*expected, manifest.MEMBER} or set(description.members) != expected:
-        raise CorruptedFile(f"{path} is damaged: it does not hold the tables of its format")
-    return description
-
-
-def _table(
-    path: Path, opened: archive.Archive, description: manifest.Manifest, spec: TableSpec
-) -> Table:
-    """Return a table whose digest is right. Raises `BadTable` for what it says."""
-    content, info = opened.read(spec.member), description.members[spec.member]
-    if hashlib.sha256(content).hexdigest() != info.sha256:
-        raise _changed(path, spec.member)
-    return parquet.from_parquet(spec, content, info.rows)
-
-
-def _changed(path: Path, name: str) -> CorruptedFile:
-    return CorruptedFile(f"{path} is damaged: {name} is not what was written")

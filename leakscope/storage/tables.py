@@ -21,6 +21,9 @@ Cells = Sequence[Cell] | Numbers
 Columns = Mapping[str, Cells]
 Item = TypeVar("Item")
 
+MAX_ROWS = 20_000_000
+"""Of most tables: a night of censuses every five seconds, of two thousand types each."""
+
 
 class BadTable(Exception):
     """A table whose bytes or values make no sense; the message says what is wrong with it."""
@@ -39,6 +42,10 @@ class Kind(Enum):
     """A finite float."""
     AMOUNT = "amount"
     """A finite float, not negative."""
+    ROW = "row"
+    """An integer from 0 to 2**31 - 1."""
+    BITS = "bits"
+    """An integer from 0 to 255."""
     TEXT = "text"
 
 
@@ -48,8 +55,21 @@ DTYPES: Mapping[Kind, np.dtype[np.number]] = {
     Kind.ADDRESS: np.dtype(np.uint64),
     Kind.REAL: np.dtype(np.float64),
     Kind.AMOUNT: np.dtype(np.float64),
+    Kind.ROW: np.dtype(np.int32),
+    Kind.BITS: np.dtype(np.uint8),
 }
 """How the numbers of a column are kept."""
+
+
+class Packing(Enum):
+    """What makes a column small, apart from zstd; any engine reads all of them."""
+
+    DICTIONARY = "dictionary"
+    """Few values that come again and again."""
+    DELTA = "delta"
+    """Values close to the ones before them."""
+    PLAIN = "plain"
+    """Neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +79,7 @@ class Column:
     name: str
     kind: Kind
     nullable: bool = False
+    packing: Packing = Packing.DICTIONARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +87,10 @@ class TableSpec:
     """The name and the columns of a table."""
 
     name: str
+    about: str
+    """What a row is, for readers of the file."""
     columns: tuple[Column, ...]
+    most_rows: int = MAX_ROWS
 
     @property
     def member(self) -> str:
@@ -80,6 +104,12 @@ class Table:
 
     spec: TableSpec
     columns: Columns
+
+    @classmethod
+    def of(cls, spec: TableSpec, rows: Iterable[Sequence[Cell]]) -> Table:
+        """Return the table of `rows`, each of one cell per column, in the columns' order."""
+        columns = list(zip(*rows, strict=True)) or [()] * len(spec.columns)
+        return cls(spec, {c.name: cells for c, cells in zip(spec.columns, columns, strict=True)})
 
     @property
     def rows(self) -> int:
@@ -111,6 +141,15 @@ class Table:
         return cast("Sequence[str | None]", self.columns[name])
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A table too large to be built as a whole."""
+
+    spec: TableSpec
+    pieces: Iterable[Columns]
+    """Made one at a time, as they are asked for. Each becomes a row group."""
+
+
 def _sequence(cells: Cells) -> Sequence[Cell]:
     """Return cells as Python's own numbers, made one by one as they are looked at."""
     return cells.data if isinstance(cells, np.ndarray) else cells
@@ -130,6 +169,15 @@ def owners(table: Table, column: str, count: int) -> Sequence[int]:
     if rows and max(rows) >= count:
         raise BadTable(f"{table.spec.name}.{column} points to a row that is not there")
     return rows
+
+
+def require_positions(table: Table, owner_rows: Sequence[int], column: str, count: int) -> None:
+    """Raise `BadTable` unless `column` numbers the rows of each of `count` owners from 0."""
+    seen = [0] * count
+    for owner, position in zip(owner_rows, table.ints(column), strict=True):
+        if position != seen[owner]:
+            raise BadTable(f"{table.spec.name} are not in order")
+        seen[owner] += 1
 
 
 def grouped(owner_rows: Iterable[int], items: Iterable[Item], count: int) -> list[list[Item]]:

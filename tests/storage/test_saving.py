@@ -8,16 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from leakscope.errors import ExitCode, LeakscopeError
 from leakscope.model.census import ContainerLength, ProcessMetrics, TypeTotal
+from leakscope.model.image import HeapImage, KeptNames
 from leakscope.model.recording import Recording
+from leakscope.model.roots import HeapRoots, ModuleRoot, ThreadRoot
 from leakscope.storage.errors import CannotWrite, OutputExists, UnsavableRecording
 from leakscope.storage.files import export, load, save
 from leakscope.storage.output import refuse_unwritable, write_atomically
 from tests.storage.make_fixture import SNAPSHOTS
-from tests.storage.recordings import sample_recording
+from tests.storage.recordings import random_heap, sample_heaps, sample_recording
 
 RECORDING = sample_recording()
 
@@ -143,11 +146,12 @@ def test_a_closed_directory_is_named_before_anything_is_measured(tmp_path: Path)
 
 SAVING_WITH_LITTLE_ROOM = """
 import resource, signal, sys
+from dataclasses import replace
 from pathlib import Path
 from leakscope.storage.files import save
-from tests.storage.recordings import sample_recording
+from tests.storage.recordings import random_heap, sample_recording
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-recording = sample_recording()
+recording = replace(sample_recording(), heaps=(random_heap(50_000, 100_000, 1),))
 save(recording, Path("whole.lscope"))
 size = Path("whole.lscope").stat().st_size
 for room in [0, 1, *range(10, size, size // 40), size - 1]:
@@ -176,17 +180,21 @@ def test_a_full_disk_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
 @pytest.mark.needs_root
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a file system")
 def test_a_file_system_without_room_says_so(tmp_path: Path) -> None:
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(tmp_path)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no file system may be mounted here")
     try:
         with pytest.raises(CannotWrite, match="no space left on device") as caught:
-            save(RECORDING, tmp_path / "a.lscope")
+            save(with_a_large_heap(), tmp_path / "a.lscope")
 
         assert caught.value.remedy.startswith("Make room")
         assert alone_in(tmp_path) == []
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def with_a_large_heap() -> Recording:
+    return replace(RECORDING, heaps=(random_heap(50_000, 100_000, 1),))
 
 
 def _run_in(directory: Path, code: str) -> str:
@@ -228,6 +236,52 @@ def _run_in(directory: Path, code: str) -> str:
 def test_figures_that_would_not_load_are_not_saved(tmp_path: Path, broken: Recording) -> None:
     with pytest.raises(UnsavableRecording) as caught:
         save(broken, tmp_path / "a.lscope")
+
+    assert str(caught.value).isprintable()
+    assert alone_in(tmp_path) == []
+
+
+HEAP = sample_heaps()[0]
+GRAPH = HEAP.snapshot
+
+
+def graph(**changed: object) -> HeapImage:
+    return replace(HEAP, snapshot=replace(GRAPH, **changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        graph(address=GRAPH.address[::-1]),
+        graph(address=GRAPH.address.astype(np.int64)),
+        graph(address=np.sort(GRAPH.address[[0, 1, 1, 2, 3]])),
+        graph(type=GRAPH.type[:-1]),
+        graph(type=GRAPH.type + np.int32(1)),
+        graph(type=GRAPH.type - np.int32(1)),
+        graph(type_names=()),
+        graph(size=-GRAPH.size),
+        graph(flags=GRAPH.flags.astype(np.int64)),
+        graph(offsets=GRAPH.offsets[:-1]),
+        graph(offsets=np.empty(0, np.int64)),
+        graph(offsets=GRAPH.offsets[::-1]),
+        graph(offsets=GRAPH.offsets + 1),
+        graph(offsets=np.array([0, 0, 3, 1, 6, 6])),
+        graph(targets=GRAPH.targets[:-1]),
+        graph(targets=GRAPH.targets + np.int32(1)),
+        graph(targets=GRAPH.targets - np.int32(1)),
+        graph(targets=GRAPH.targets.reshape(2, 3)),
+        replace(HEAP, at=float("nan")),
+        replace(HEAP, pause_ms=-1.0),
+        replace(HEAP, containers=(ContainerLength(-1, "a", 1),)),
+        replace(HEAP, roots=HeapRoots(modules=(ModuleRoot(2**64, "a"),))),
+        replace(HEAP, roots=HeapRoots(threads=(ThreadRoot(-1, "a", 0),))),
+        replace(HEAP, names=KeptNames(edges={(-1, 0): ""})),
+        replace(HEAP, names=KeptNames(labels={0: 7})),  # type: ignore[dict-item]
+    ],
+)
+def test_a_heap_that_would_not_load_is_not_saved(tmp_path: Path, broken: HeapImage) -> None:
+    with pytest.raises(UnsavableRecording) as caught:
+        save(replace(RECORDING, heaps=(HEAP, broken)), tmp_path / "a.lscope")
 
     assert str(caught.value).isprintable()
     assert alone_in(tmp_path) == []
