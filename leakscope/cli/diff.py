@@ -36,7 +36,8 @@ def command(files: tuple[Path, ...], top: int, json_to: str | None, force: bool)
     from leakscope.watching.heap_view import HeapView
 
     refuse_outputs(None, json_to, force=force)
-    recordings = [load(file) for file in files]
+    wanted = True if len(files) == 1 else (-1,)
+    recordings = [load(file, heaps=wanted) for file in files]
     comparison = compare(recordings)
     views = [HeapView(image) for image in comparable_heaps(recordings)]
     heaps = compare_heaps(views) if len(views) > 1 else None

@@ -37,6 +37,6 @@ def command(file: Path, by: str, rows: int, json_to: str | None, force: bool) ->
     from leakscope.watching.heap_top import TopBy, top_of
 
     refuse_outputs(None, json_to, force=force)
-    top = top_of(last_heap(load(file), file), TopBy(by), rows)
+    top = top_of(last_heap(load(file, heaps=(-1,)), file), TopBy(by), rows)
     text = render_top(top, width=report_width(), color=colour_wanted())
     deliver(text, render_top_json(top), json_to, force=force)

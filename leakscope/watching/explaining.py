@@ -82,7 +82,7 @@ def explain_from_process(pid: int, what: str) -> Explanation | ObjectFacts | Ans
 
 def explain_from_file(path: Path, what: str) -> Explanation | ObjectFacts | Answer:
     """Look up in a file who held the objects of a type, or the one at `@ADDRESS`."""
-    recording = load(path)
+    recording = load(path, heaps=(-1,))
     if recording.heaps or what.startswith("@"):
         return explain_in(last_heap(recording, path), what)
     known = set(recording.censuses[-1].types)

@@ -116,6 +116,7 @@ images = st.builds(
     names=st.builds(
         KeptNames,
         edges=st.dictionaries(st.tuples(addresses, addresses), texts, max_size=3),
+        fields=st.dictionaries(st.tuples(texts, texts, counts, counts), texts, max_size=3),
         labels=st.dictionaries(addresses, texts, max_size=3),
         suspended=st.dictionaries(addresses, several(sites), max_size=3),
     ),
@@ -221,6 +222,10 @@ def sample_heaps() -> tuple[HeapImage, ...]:
             ),
             names=KeptNames(
                 edges={(module, pending): ".PENDING", (pending, record): "", (pending, key): "[0]"},
+                fields={
+                    ("", "gateway.audit.Record", 2, 0): "",
+                    ("gateway.audit.Record", "builtins.dict", 4, 1): ".request",
+                },
                 labels={module: "module gateway.audit", record: "suspended flush"},
                 suspended={record: (site, Site("asyncio/queues.py", 158, "get")), key: ()},
             ),
