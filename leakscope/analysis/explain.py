@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakscope.analysis.names import HELD_BY, is_builtin, is_weak_reference, path_of, short_type
+from leakscope.analysis.names import is_builtin, is_weak_reference, path_of, short_type
 from leakscope.analysis.owners import well_known
-from leakscope.model.evidence import Site, Step
+from leakscope.model.evidence import HELD_BY, Site, Step
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
 _FAILURES = frozenset({"traceback", "frame"})

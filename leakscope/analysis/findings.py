@@ -20,8 +20,8 @@ from leakscope.analysis.holdings import (
     same_rate,
 )
 from leakscope.analysis.leading import leading_way, telling_way
-from leakscope.analysis.names import HELD_BY, anonymous, is_builtin, short_path
-from leakscope.model.evidence import HolderEvidence, Step, TypeEvidence
+from leakscope.analysis.names import anonymous, is_builtin, short_path
+from leakscope.model.evidence import HELD_BY, HolderEvidence, Step, TypeEvidence
 from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
 from leakscope.model.recording import Recording
 from leakscope.model.trend import Interval

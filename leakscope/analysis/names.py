@@ -6,13 +6,10 @@ import re
 import sys
 from collections.abc import Sequence
 
-from leakscope.model.evidence import Step
+from leakscope.model.evidence import HELD_BY, Step
 
 _LONGEST_PATH = 60
 _PART = re.compile(r" -> (?:(?! -> )[^.\[])+|\.[^.\[ ]+|\[[^\]]*\]|[^.\[ ]+|.", re.DOTALL)
-
-HELD_BY = "held by"
-"""The edge to the first object of a chain whose root was not found."""
 
 _IDENTITY = re.compile(r"\[[^\]]*\]|\b0x[0-9a-fA-F]+\b|\b\d+\b")
 _STANDARD = frozenset(sys.stdlib_module_names) - {"__main__"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakscope.model.evidence import Site, Step
+from leakscope.model.evidence import HELD_BY, Site, Step
 from leakscope.model.explanation import TypeShare
 
 
@@ -49,6 +49,11 @@ class GrowthPlace:
     """Where the code of a typical entry is suspended, if it is code."""
     cohorts: tuple[Cohort, ...]
     """With three snapshots or more: what became of the entries that came between each two."""
+
+    @property
+    def is_rooted(self) -> bool:
+        """Whether `chain` begins at something that has a name."""
+        return bool(self.chain) and self.chain[0].edge != HELD_BY
 
 
 @dataclass(frozen=True, slots=True)

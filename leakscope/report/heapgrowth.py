@@ -51,8 +51,12 @@ def heap_comparison_document(found: HeapComparison) -> Json:
 def _put_place(page: Page, place: GrowthPlace) -> None:
     head = Span(f"{bytes_text(place.bytes, signed=True)}", Style.STRONG)
     page.put((head, Span(f"in {plural(place.objects, 'object')}")), hang="  ")
-    if not place.chain:
-        page.put("held by C code or by running calls, by no object of the heap", indent="  ")
+    if place.shared and not place.is_rooted:
+        page.put(
+            "no reference in the heap accounts for it: C code or a running call holds it, or took "
+            "references that it never gave back",
+            indent="  ",
+        )
     elif place.shared:
         page.put("held by several, by no one object alone; most of it hangs here", indent="  ")
     end = len(place.chain) - 1

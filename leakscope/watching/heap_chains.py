@@ -7,10 +7,9 @@ import numpy.typing as npt
 
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Rows
-from leakscope.analysis.names import HELD_BY
 from leakscope.analysis.retention import Chain, RetentionPaths
 from leakscope.capture.gathering import printable
-from leakscope.model.evidence import Step
+from leakscope.model.evidence import HELD_BY, Step
 from leakscope.model.heap import HeapSnapshot
 from leakscope.model.roots import HeapRoots, LocalRoot
 from leakscope.model.typenames import bare, is_code

@@ -7,8 +7,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from leakscope.analysis.heapgraph import row_of, type_name
-from leakscope.analysis.names import HELD_BY
-from leakscope.model.evidence import Site
+from leakscope.model.evidence import HELD_BY, Site
 from leakscope.model.image import HeapImage, KeptNames
 from leakscope.model.typenames import bare
 from leakscope.watching.fields import Fields

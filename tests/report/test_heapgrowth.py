@@ -79,7 +79,10 @@ def test_places_of_other_kinds_are_said_to_be_such() -> None:
     assert "many objects below it grow" in of(replace(PLACE, spread=True))
     assert "it has itself grown" in of(replace(PLACE, entries=0))
     assert "by no one object alone" in of(replace(PLACE, shared=True, holder=None))
-    assert "held by C code" in of(replace(PLACE, chain=(), holder=None))
+    lost = (Step("held by", "list"),)
+    for chain in ((), lost):
+        place = replace(PLACE, chain=chain, shared=True, holder=None, entry=())
+        assert "no reference in the heap accounts for it" in of(place)
 
 
 def test_many_places_are_told_in_part() -> None:

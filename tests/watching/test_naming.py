@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakscope.analysis.names import HELD_BY
+from leakscope.model.evidence import HELD_BY
 from leakscope.model.image import KeptNames
 from leakscope.watching.fields import FieldsLearnt, key_of
 from leakscope.watching.naming import UNNAMED, NotingNames, RecordedNames
