@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from leakscope.cli.console import colour_wanted, deliver, refuse_outputs, report_width
+from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
 from leakscope.cli.options import force_option, json_option
+
+_STAGES_EACH = 3
 
 
 @click.command("diff")
@@ -37,10 +39,14 @@ def command(files: tuple[Path, ...], top: int, json_to: str | None, force: bool)
 
     refuse_outputs(None, json_to, force=force)
     wanted = True if len(files) == 1 else (-1,)
-    recordings = [load(file, heaps=wanted) for file in files]
-    comparison = compare(recordings)
-    views = [HeapView(image) for image in comparable_heaps(recordings)]
-    heaps = compare_heaps(views) if len(views) > 1 else None
+    with progress(len(files) * _STAGES_EACH) as told:
+        recordings = []
+        for file in files:
+            told(f"{file}: objects and references")
+            recordings.append(load(file, heaps=wanted))
+        comparison = compare(recordings)
+        views = [HeapView(image, told=told) for image in comparable_heaps(recordings)]
+        heaps = compare_heaps(views) if len(views) > 1 else None
     text = render_comparison(
         comparison, heaps, width=report_width(), rows=top, color=colour_wanted()
     )

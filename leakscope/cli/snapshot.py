@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from leakscope.cli.arguments import parse_pid
-from leakscope.cli.console import note, refuse_outputs
+from leakscope.cli.console import note, progress, refuse_outputs
 from leakscope.cli.options import force_option, json_option, output_option
 
 _TOP = 15
+_STAGES = 5
 
 
 @click.command("snapshot")
@@ -35,8 +36,8 @@ def command(pid: str, output: Path, json_to: str | None, force: bool) -> None:
     from leakscope.watching.recorder import single_census
 
     refuse_outputs(output, json_to, force=force)
-    with connect_to(identify(parse_pid(pid))) as connected:
-        keep = heap_keeper(connected.capture)
+    with connect_to(identify(parse_pid(pid))) as connected, progress(_STAGES) as told:
+        keep = heap_keeper(connected.capture, told)
         recording = single_census(connected.target, connected.capture, keep)
     heap = summary_of(HeapView(recording.heaps[-1])) if recording.heaps else None
     text = render_census(recording, heap, width=report_width(), rows=_TOP, color=colour_wanted())

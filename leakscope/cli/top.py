@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from leakscope.cli.console import colour_wanted, deliver, refuse_outputs, report_width
+from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
 from leakscope.cli.options import force_option, json_option
+
+_STAGES = 4
 
 
 @click.command("top")
@@ -37,6 +39,8 @@ def command(file: Path, by: str, rows: int, json_to: str | None, force: bool) ->
     from leakscope.watching.heap_top import TopBy, top_of
 
     refuse_outputs(None, json_to, force=force)
-    top = top_of(last_heap(load(file, heaps=(-1,)), file), TopBy(by), rows)
+    with progress(_STAGES) as told:
+        told("objects and references")
+        top = top_of(last_heap(load(file, heaps=(-1,)), file, told), TopBy(by), rows)
     text = render_top(top, width=report_width(), color=colour_wanted())
     deliver(text, render_top_json(top), json_to, force=force)

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from leakscope.cli.arguments import parse_pid
-from leakscope.cli.console import colour_wanted, deliver, refuse_outputs, report_width
+from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
 from leakscope.cli.options import force_option, json_option
 
 if TYPE_CHECKING:
     from leakscope.model.explanation import Explanation, ObjectFacts
     from leakscope.watching.explaining import Answer
+
+
+_STAGES = 4
 
 
 @click.command("why")
@@ -31,10 +34,11 @@ def command(source: str, what: str, json_to: str | None, force: bool) -> None:
     from leakscope.watching.explaining import explain_from_file, explain_from_process
 
     refuse_outputs(None, json_to, force=force)
-    if source.isdigit() and not Path(source).exists():
-        answer = explain_from_process(parse_pid(source), what)
-    else:
-        answer = explain_from_file(Path(source), what)
+    with progress(_STAGES) as told:
+        if source.isdigit() and not Path(source).exists():
+            answer = explain_from_process(parse_pid(source), what, told)
+        else:
+            answer = explain_from_file(Path(source), what, told)
     text, document = _rendered(answer)
     deliver(text, document, json_to, force=force)
 

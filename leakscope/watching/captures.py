@@ -122,10 +122,17 @@ class FrozenCensusCapture:
         self._portable.close()
 
     @contextmanager
-    def view(self, *, at: float = 0.0, work: float | None = None) -> Iterator[HeapView]:
+    def view(
+        self,
+        *,
+        at: float = 0.0,
+        work: float | None = None,
+        told: Callable[[str], None] = lambda _stage: None,
+    ) -> Iterator[HeapView]:
         """Freeze the heap and look into it; its copy waits until the block is left.
 
-        `at` and `work` say when, for an image that is to be kept. Raises `HeapTooLarge`,
+        `at` and `work` say when, for an image that is to be kept; `told` is told what is about to
+        be done. Raises `HeapTooLarge`,
         `KernelsMissing`, or what a snapshot raises.
         """
         if not kernels.available():
@@ -134,8 +141,9 @@ class FrozenCensusCapture:
             raise HeapTooLarge(f"{self._objects} objects take too long to look into")
         if psutil.virtual_memory().available < BYTES_PER_OBJECT * self._objects:
             raise HeapTooLarge(f"no memory here for the graph of {self._objects} objects")
+        told("objects and references")
         with self._native.snapshot() as heap:
-            yield view_of(heap, at=at, work=work)
+            yield view_of(heap, at=at, work=work, told=told)
         self._known = KnownObjects.of(heap.heap.snapshot)
 
     def _explained(self, suspects: Suspects) -> Evidence:
@@ -171,16 +179,19 @@ def _is_function(holder: HolderEvidence) -> bool:
     return bool(holder.entry) and bare(holder.entry[-1].type) == "function"
 
 
-def heap_keeper(capture: Capture) -> Callable[[float, float | None], HeapImage] | None:
+def heap_keeper(
+    capture: Capture, told: Callable[[str], None] = lambda _stage: None
+) -> Callable[[float, float | None], HeapImage] | None:
     """Return what takes a heap snapshot to be kept, None if this capture cannot take any.
 
     It is given the time and the work done until now, and raises as `FrozenCensusCapture.view`.
+    `told` is told what is about to be done.
     """
     if not isinstance(capture, FrozenCensusCapture):
         return None
 
     def keep(at: float, work: float | None) -> HeapImage:
-        with capture.view(at=at, work=work) as view:
+        with capture.view(at=at, work=work, told=told) as view:
             return kept(view)
 
     return keep

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,17 +57,20 @@ class Answer:
     evidence: Evidence
 
 
-def explain_from_process(pid: int, what: str) -> Explanation | ObjectFacts | Answer:
+def explain_from_process(
+    pid: int, what: str, told: Callable[[str], None] = lambda _stage: None
+) -> Explanation | ObjectFacts | Answer:
     """Ask process `pid` who holds the objects of a type, or the one at `@ADDRESS`.
 
     From all its references where its heap can be frozen, else what Python in the process finds.
+    `told` is told what is about to be done.
     """
     with connect_to(identify(pid)) as connected:
         reading = connected.capture.census()
         capture = connected.capture
         if isinstance(capture, FrozenCensusCapture):
             try:
-                with capture.view() as view:
+                with capture.view(told=told) as view:
                     return explain_in(view, what)
             except UNEXPLAINED:
                 if what.startswith("@"):
@@ -80,11 +83,17 @@ def explain_from_process(pid: int, what: str) -> Explanation | ObjectFacts | Ans
         return _searched(capture, full_name(what, reading.types), reading.containers)
 
 
-def explain_from_file(path: Path, what: str) -> Explanation | ObjectFacts | Answer:
-    """Look up in a file who held the objects of a type, or the one at `@ADDRESS`."""
+def explain_from_file(
+    path: Path, what: str, told: Callable[[str], None] = lambda _stage: None
+) -> Explanation | ObjectFacts | Answer:
+    """Look up in a file who held the objects of a type, or the one at `@ADDRESS`.
+
+    `told` is told what is about to be done.
+    """
+    told("objects and references")
     recording = load(path, heaps=(-1,))
     if recording.heaps or what.startswith("@"):
-        return explain_in(last_heap(recording, path), what)
+        return explain_in(last_heap(recording, path, told), what)
     known = set(recording.censuses[-1].types)
     known.update(share.type for h in recording.evidence.holders for share in h.shares)
     full = full_name(what, known)
@@ -107,11 +116,13 @@ def explain_in(view: HeapView, what: str) -> Explanation | ObjectFacts:
     return found
 
 
-def last_heap(recording: Recording, path: Path) -> HeapView:
+def last_heap(
+    recording: Recording, path: Path, told: Callable[[str], None] = lambda _stage: None
+) -> HeapView:
     """Return the last heap snapshot of a recording that was loaded from `path`."""
     if not recording.heaps:
         raise NoHeapKept(f"{path} counts types but holds no heap snapshot")
-    return HeapView(recording.heaps[-1])
+    return HeapView(recording.heaps[-1], told=told)
 
 
 def about(evidence: Evidence, type_name: str) -> Evidence:

@@ -7,6 +7,7 @@ alive, what retains most, what the longest containers hold.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -35,11 +36,17 @@ MOST_FIELDS = 40
 CONTAINERS_ASKED = 40
 
 
-def view_of(opened: OpenHeap, *, at: float = 0.0, work: float | None = None) -> HeapView:
+def view_of(
+    opened: OpenHeap,
+    *,
+    at: float = 0.0,
+    work: float | None = None,
+    told: Callable[[str], None] = lambda _stage: None,
+) -> HeapView:
     """Return a view of a heap whose frozen copy waits to be asked."""
     heap = opened.heap
     image = HeapImage(at, work, opened.pause.held_ms, heap.snapshot, heap.containers, heap.roots)
-    return HeapView(image, opened.names)
+    return HeapView(image, opened.names, told=told)
 
 
 def kept(view: HeapView) -> HeapImage:
@@ -48,6 +55,7 @@ def kept(view: HeapView) -> HeapImage:
     Raises what the naming of references and the graph kernels raise.
     """
     noting = NotingNames(view.names)
+    view.told("what references are called")
     asked = view.asking(noting)
     _ask_types(asked)
     _ask_objects(asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -32,10 +33,20 @@ class HeapView:
     `MalformedGraph`), and chains what the naming of references raises.
     """
 
-    def __init__(self, image: HeapImage, names: ReferenceNames | None = None) -> None:
-        """Look into `image`; `names` answers for its references, or else what the image kept."""
+    def __init__(
+        self,
+        image: HeapImage,
+        names: ReferenceNames | None = None,
+        *,
+        told: Callable[[str], None] = lambda _stage: None,
+    ) -> None:
+        """Look into `image`; `names` answers for its references, or else what the image kept.
+
+        `told` is told what is about to be computed, where that may take a while.
+        """
         self.image = image
         self.names = RecordedNames(image) if names is None else names
+        self.told = told
 
     def asking(self, names: ReferenceNames) -> HeapView:
         """Return a view of the same heap, nothing computed anew, for which `names` answers."""
@@ -52,12 +63,15 @@ class HeapView:
     @cached_property
     def graph(self) -> HeapGraph:
         """The references both ways, and what is alive."""
+        self.told("what is alive")
         return heap_graph(self.snapshot)
 
     @cached_property
     def dominated(self) -> DominatedHeap:
         """The dominator tree."""
-        return dominated_heap(self.graph)
+        graph = self.graph
+        self.told("who alone keeps what alive")
+        return dominated_heap(graph)
 
     @cached_property
     def retained(self) -> Amounts:
@@ -91,7 +105,9 @@ class HeapView:
     @cached_property
     def paths(self) -> RetentionPaths:
         """The shortest chain to every object, from the best root that leads to it."""
-        return retention_paths(self.graph, named=self.roots.stages)
+        stages = self.roots.stages
+        self.told("ways from the roots")
+        return retention_paths(self.graph, named=stages)
 
     @cached_property
     def chains(self) -> ChainNames:
