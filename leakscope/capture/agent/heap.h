@@ -201,6 +201,7 @@ enum ls_kind {
     LS_KIND_NDARRAY,
     LS_KIND_BUFFERED,
     LS_KIND_BYTESIO,
+    LS_KIND_ELEMENT,
 };
 
 struct ls_type {

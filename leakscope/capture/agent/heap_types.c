@@ -38,10 +38,14 @@ static const struct extension_type {
     int64_t smallest;
     enum ls_kind kind;
 } extension_types[] = {
-    {"collections.deque", 80, LS_KIND_DEQUE},      {"array.array", 64, LS_KIND_ARRAY},
-    {"numpy.ndarray", 80, LS_KIND_NDARRAY},        {"_io.BufferedReader", 136, LS_KIND_BUFFERED},
-    {"_io.BufferedWriter", 136, LS_KIND_BUFFERED}, {"_io.BufferedRandom", 136, LS_KIND_BUFFERED},
+    {"collections.deque", 80, LS_KIND_DEQUE},
+    {"array.array", 64, LS_KIND_ARRAY},
+    {"numpy.ndarray", 80, LS_KIND_NDARRAY},
+    {"_io.BufferedReader", 136, LS_KIND_BUFFERED},
+    {"_io.BufferedWriter", 136, LS_KIND_BUFFERED},
+    {"_io.BufferedRandom", 136, LS_KIND_BUFFERED},
     {"_io.BytesIO", 64, LS_KIND_BYTESIO},
+    {"xml.etree.ElementTree.Element", 48, LS_KIND_ELEMENT},
 };
 
 static int is_extension_type(ls_object type, const struct extension_type *known) {
