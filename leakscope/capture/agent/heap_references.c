@@ -53,6 +53,8 @@ static void visit_type(ls_object type, ls_visit visit, void *context) {
         visit_string_keys(keys, visit, context);
 }
 
+const struct ls_type *volatile ls_traversed;
+
 int ls_has_references(const struct ls_type *type) {
     return (type->flags & (LS_FLAG_HAVE_GC | LS_FLAG_HEAPTYPE)) != 0 ||
            type->kind == LS_KIND_CODE || type->kind == LS_KIND_TYPE;
@@ -64,8 +66,11 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
     visitor->type_seen = 0;
     if (type->address == ls_python.dict_type && ls_is_interned_table(object))
         return;
-    if (type->traverse != NULL && ls_has_gc_header(object, type))
+    if (type->traverse != NULL && ls_has_gc_header(object, type)) {
+        ls_traversed = type;
         type->traverse(object, visit, visitor);
+        ls_traversed = NULL;
+    }
     switch (type->kind) {
     case LS_KIND_DICT:
     case LS_KIND_ODICT:
