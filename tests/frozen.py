@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from leakscope.capture.heapstream import HeapStream
@@ -44,6 +46,20 @@ class FrozenTarget:
     def said(self) -> Any:  # noqa: ANN401
         """Return what the target prints next, a line of JSON."""
         return json.loads(read_line(self.process))
+
+    def column(self) -> npt.NDArray[np.uint64]:
+        """Return the numbers that the target writes next, their own number before them."""
+        (length,) = np.frombuffer(self._bytes(8), np.uint64).tolist()
+        return np.frombuffer(self._bytes(8 * length), np.uint64)
+
+    def _bytes(self, size: int) -> bytes:
+        assert self.process.stdout is not None
+        content = bytearray()
+        while len(content) < size:
+            part = self.process.stdout.read(min(1 << 20, size - len(content)))
+            assert part, "the target ended"
+            content += part
+        return bytes(content)
 
     def order(self, text: str = "go") -> None:
         """Answer the target's `freezer.wait_for_order()`."""
