@@ -99,6 +99,7 @@ class NativeCapture:
         """Measure the target of `session`; `explain` answers `gather`, from a full snapshot."""
         self._session = session
         self._explain = explain
+        self._passed_over = 0
 
     @property
     def kind(self) -> CaptureKind:
@@ -108,7 +109,12 @@ class NativeCapture:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What readers of its figures must know."""
-        return ()
+        if not self._passed_over:
+            return ()
+        return (
+            f"An extension type tells of references that lead to no object ({self._passed_over}); "
+            "they were passed over.",
+        )
 
     def census(self) -> Reading:
         """Count what is alive now; see `Capture.census`.
@@ -120,6 +126,7 @@ class NativeCapture:
         """
         with self._frozen(_CENSUS, CENSUS_WITHIN_S) as (stream, pause):
             census = read_census(stream, containers=CONTAINERS)
+        self._passed_over = max(self._passed_over, census.summary.odd_references)
         return Reading(_totals(census), census.containers, pause.held_ms)
 
     @contextmanager
@@ -129,7 +136,9 @@ class NativeCapture:
         Raises as `census` does.
         """
         with self._frozen(_FULL, SNAPSHOT_WITHIN_S) as (stream, pause):
-            yield OpenHeap(read_heap(stream, containers=CONTAINERS), stream, pause)
+            heap = read_heap(stream, containers=CONTAINERS)
+            self._passed_over = max(self._passed_over, heap.summary.odd_references)
+            yield OpenHeap(heap, stream, pause)
 
     def gather(self, suspects: Suspects) -> Evidence:
         """Find out who holds the suspects; see `Capture.gather`."""

@@ -132,7 +132,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
         [HERE, ".delegating", "awaited by outer", "local deep of inner"],
     ),
     "coroutine local": (
-        "async def serve():\n request = Held()\n await pause()\nserving = serve(); serving.send(None)",
+        "async def serve():\n request = Held()\n await pause()\n"
+        "serving = serve(); serving.send(None)",
         [HERE, ".serving", "local request of serve"],
     ),
     "local of a coroutine that another awaits": (
