@@ -13,10 +13,10 @@ from tests.attaching import assert_no_traces, attached, every_python, traces
 from tests.pythons import Interpreter
 from tests.targets import read_line, spawn, tell
 
-# The collector is armed: two objects more, none of which is one that lay ready, would start it.
+# The collector is armed: one object more, if it is not one that lay ready, would start it.
 TARGET = """
 import ctypes, gc, json, os, signal, subprocess, sys
-seen, runs = [], []
+seen, runs, used_up = [], [], []
 signal.signal(signal.SIGCHLD, lambda *a: seen.append("SIGCHLD"))
 os.register_at_fork(before=lambda: seen.append("before fork"),
                     after_in_parent=lambda: seen.append("after fork"),
@@ -45,8 +45,8 @@ orders = {
 print("ready", flush=True)
 while True:
     del runs[:]
-    used_up = [[[] for i in range(100)], [{} for i in range(100)]]
-    gc.set_threshold(gc.get_count()[0] + 1)
+    used_up.append([[[] for i in range(100)], [{} for i in range(100)]])
+    gc.set_threshold(gc.get_count()[0] - 1)  # the tuple that it made is gone by then
     order = os.read(0, 100)
     ran = look()
     gc.set_threshold(0)
