@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from leakscope.capture.heapnames import RootsReader
 from leakscope.capture.heapstream import (
+    LONGEST_NAME,
     BrokenStream,
     Frame,
     FrameKind,
@@ -27,7 +28,6 @@ _TYPE = struct.Struct("<QQQII")
 _END = struct.Struct("<QQQQ")
 _LENGTHS = np.dtype([("address", "<u8"), ("length", "<i8"), ("type", "<u8")])
 _PER_OBJECT = 33
-_LONGEST_NAME = 300
 _MOST_OBJECTS = 1 << 31
 _MOST_REFERENCES = 1 << 36
 _MOST_TYPES = 1 << 23
@@ -192,7 +192,7 @@ def _types(stream: HeapStream, frame: Frame) -> list[HeapType]:
         at += name_size
         if len(name) != name_size:
             raise BrokenStream("the types in the stream are cut")
-        found.append(HeapType(text_of(name)[:_LONGEST_NAME], address, objects, size))
+        found.append(HeapType(text_of(name)[:LONGEST_NAME], address, objects, size))
     return found
 
 

@@ -12,7 +12,7 @@ import psutil
 from leakscope.analysis import kernels
 from leakscope.analysis.kernels import GraphTooLarge, KernelsMissing, MalformedGraph
 from leakscope.capture.heapreader import HeapTooLarge
-from leakscope.capture.heapstream import BrokenStream, SnapshotFailed
+from leakscope.capture.heapstream import BrokenStream, HeapUnreadable, SnapshotFailed
 from leakscope.capture.interface import Capture, Reading
 from leakscope.capture.native import NativeCapture, NotEnoughMemory
 from leakscope.capture.portable import PortableCapture
@@ -50,16 +50,10 @@ class NativeNotThere(LeakscopeError):
     hint = "Install leakscope where there is a C compiler, or use --capture portable."
 
 
-UNEXPLAINED = (
-    SnapshotFailed,
-    BrokenStream,
-    NotEnoughMemory,
-    HeapTooLarge,
-    KernelsMissing,
-    GraphTooLarge,
-    MalformedGraph,
-)
-"""What a heap snapshot may fail with while the target can still be asked in another way."""
+UNREADABLE = (HeapUnreadable, BrokenStream, MalformedGraph)
+"""What a heap snapshot may fail with that is not to be tried again in the target itself."""
+UNEXPLAINED = (SnapshotFailed, NotEnoughMemory, HeapTooLarge, KernelsMissing, GraphTooLarge)
+"""What it may fail with otherwise: the target can still be asked in another way."""
 
 
 class FrozenCensusCapture:
@@ -99,7 +93,7 @@ class FrozenCensusCapture:
         self._objects = sum(total.objects for total in reading.types.values())
         late = self._censuses >= REMEMBERED_AT and self._known is None
         if late and self._objects <= REMEMBERED_AT_ONCE:
-            with suppress(*UNEXPLAINED), self._native.snapshot() as heap:
+            with suppress(*UNREADABLE, *UNEXPLAINED), self._native.snapshot() as heap:
                 self._known = KnownObjects.of(heap.heap.snapshot)
         return reading
 
@@ -107,6 +101,9 @@ class FrozenCensusCapture:
         """Find out who holds the suspects; see `Capture.gather`."""
         try:
             evidence = self._explained(suspects)
+        except UNREADABLE as problem:
+            self._caveat(f"Who holds what is not told: {problem}.")
+            return Evidence()
         except UNEXPLAINED as problem:
             self._caveat(f"Who holds what was asked of Python in the target: {problem}.")
             return self._portable.gather(suspects)
@@ -213,9 +210,10 @@ class CarriedOnCapture(PortableCapture):
 def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) -> Capture:
     """Return the capture to measure the target of `session` with.
 
-    `AUTO` takes frozen copies if the agent can make one now, else Python source. Raises
-    `NativeNotThere` if frozen copies were asked for and this agent cannot make them, and what
-    keeps them from being made if they fail.
+    `AUTO` takes frozen copies if the agent can make one now, else Python source; but a heap that a
+    copy came to grief in is not to be followed in the target. Raises `NativeNotThere` if frozen
+    copies were asked for and this agent cannot make them, `HeapUnreadable`, and what keeps copies
+    from being made if they were asked for.
     """
     if choice is CaptureChoice.PORTABLE:
         return PortableCapture(session)
@@ -228,7 +226,7 @@ def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) ->
     try:
         native.census()
     except (SnapshotFailed, NotEnoughMemory) as problem:
-        if choice is CaptureChoice.NATIVE:
+        if choice is CaptureChoice.NATIVE or isinstance(problem, HeapUnreadable):
             raise
         return CarriedOnCapture(session, problem)
     return FrozenCensusCapture(native, portable)

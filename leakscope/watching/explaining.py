@@ -16,7 +16,7 @@ from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
 from leakscope.model.explanation import Explanation, ObjectFacts
 from leakscope.model.recording import Recording
 from leakscope.storage.files import load
-from leakscope.watching.captures import UNEXPLAINED, FrozenCensusCapture
+from leakscope.watching.captures import UNEXPLAINED, UNREADABLE, FrozenCensusCapture
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import explain_object, explain_type
 from leakscope.watching.opening import connect_to
@@ -72,6 +72,8 @@ def explain_from_process(
             try:
                 with capture.view(told=told) as view:
                     return explain_in(view, what)
+            except UNREADABLE:
+                raise
             except UNEXPLAINED:
                 if what.startswith("@"):
                     raise

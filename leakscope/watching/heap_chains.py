@@ -95,7 +95,7 @@ class ChainNames:
         self._snapshot = snapshot
         self._names = names
         self._modules = {module.address: module.name for module in reversed(named.modules)}
-        self._storages = {thread.storage: thread.name for thread in named.threads}
+        self._threads = named.threads
         self._locals: dict[int, LocalRoot] = {}
         for local in named.locals:
             self._locals.setdefault(local.address, local)
@@ -171,9 +171,9 @@ class ChainNames:
         return not self._edges(rows)[-1]
 
     def _label(self, row: int, address: int) -> str:
-        thread = self._storages.get(address)
-        if thread is not None:
-            return f"thread-local data of thread {thread}"
+        of_thread = next(filter(None, (t.label(address) for t in self._threads)), None)
+        if of_thread is not None:
+            return of_thread
         name = self._type(row)
         if bare(name) == "type":
             return self._names.root(address)
