@@ -80,6 +80,29 @@ def memory_bounds(pid: int, *, proc: Path = _PROC) -> tuple[MemoryBound, ...]:
     return (*_cgroups(pid, proc), *_resource_limits(pid, proc), *_host(proc))
 
 
+def promise_bound(*, proc: Path = _PROC) -> MemoryBound | None:
+    """Return the bound on what the kernel promises all processes together, None if it has none.
+
+    With `vm.overcommit_memory` 2 it promises no more than there is. A fork has to be promised all
+    that the process could come to write (`writable_bytes`), and what is promised to a copy cannot
+    be promised to the process itself meanwhile.
+    """
+    if _number(_read(proc / "sys/vm/overcommit_memory")) != 2:
+        return None
+    memory = _read(proc / "meminfo")
+    return MemoryBound(
+        1024 * _field(memory, b"CommitLimit:"),
+        1024 * _field(memory, b"Committed_AS:"),
+        "vm.overcommit_memory=2",
+    )
+
+
+def writable_bytes(pid: int, *, proc: Path = _PROC) -> int:
+    """Return the size of the private memory that a process may write; 0 if it cannot be read."""
+    status = _read(proc / str(pid) / "status")
+    return 1024 * (_field(status, b"VmData:") + _field(status, b"VmStk:"))
+
+
 def _cgroups(pid: int, proc: Path) -> Iterator[MemoryBound]:
     for line in _read(proc / str(pid) / "cgroup").splitlines():
         number, _, rest = line.partition(b":")

@@ -6,6 +6,7 @@ found over a socket of its own, and ends. Nothing of the target is run, written 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -21,7 +23,7 @@ from leakscope.capture.heapnames import HeapNames
 from leakscope.capture.heapreader import FrozenHeap, HeapCensus, read_census, read_heap
 from leakscope.capture.heapstream import FAILURES, HeapStream, HeapUnreadable, SnapshotFailed
 from leakscope.capture.interface import Reading
-from leakscope.capture.limits import memory_bound
+from leakscope.capture.limits import memory_bound, promise_bound, writable_bytes
 from leakscope.capture.session import Session
 from leakscope.capture.wire import Opcode
 from leakscope.errors import LeakscopeError
@@ -48,6 +50,10 @@ _LEAST_BUDGET = 64 * _MIB
 _SHARE = {_CENSUS: 0.10, _FULL: 0.25}
 """Of the target's RSS: what a copy may come to take, the pages that the target writes meanwhile
 (which are then there twice) and its own memory together."""
+_REFUSALS = {
+    errno.EAGAIN: ": its user or control group may have no more processes",
+    errno.ENOMEM: ": there is no memory for it, or none that may be promised",
+}
 
 
 _OF_ITS_OWN = frozenset(
@@ -181,7 +187,7 @@ class NativeCapture:
             if descriptor is not None:
                 os.close(descriptor)
             reason = FAILURES.get(failure, f"failure {failure}")
-            detail = f" ({os.strerror(error)})" if error else ""
+            detail = f" ({os.strerror(error)}{_REFUSALS.get(error, '')})" if error else ""
             raise SnapshotFailed(f"the heap could not be frozen: {reason}{detail}")
         connected = socket.socket(fileno=descriptor)
         deadline = time.monotonic() + within_s
@@ -189,8 +195,10 @@ class NativeCapture:
 
     def _budget(self, depth: int) -> int:
         """Return how many bytes a copy may take, after making sure that they are there."""
-        budget = _LEAST_BUDGET + int(_SHARE[depth] * _resident(self._session.identity.pid))
-        bound = memory_bound(self._session.identity.pid)
+        pid = self._session.identity.pid
+        budget = _LEAST_BUDGET + int(_SHARE[depth] * _resident(pid))
+        require_promise(pid, budget)
+        bound = memory_bound(pid)
         if bound is not None and bound.headroom_bytes < budget:
             raise NotEnoughMemory(
                 f"a frozen copy may take {budget // _MIB} MiB, and {bound.source} leaves the "
@@ -206,6 +214,17 @@ class NativeCapture:
             return 0
         child, status, killed = _REAPED.unpack(reply.body)
         return 0 if child <= 0 or killed or not os.WIFSIGNALED(status) else os.WTERMSIG(status)
+
+
+def require_promise(pid: int, budget: int, *, proc: Path = Path("/proc")) -> None:
+    """Raise `NotEnoughMemory` if the kernel will not promise memory to a copy of process `pid`."""
+    promise = promise_bound(proc=proc)
+    needed = budget + writable_bytes(pid, proc=proc)
+    if promise is not None and promise.headroom_bytes < needed:
+        raise NotEnoughMemory(
+            f"a frozen copy has to be promised {needed // _MIB} MiB, and {promise.source} leaves "
+            f"{promise.headroom_bytes // _MIB} MiB to promise"
+        )
 
 
 def _resident(pid: int) -> int:

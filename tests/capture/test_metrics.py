@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from leakscope.capture.limits import MemoryBound, memory_bound, memory_bounds
+from leakscope.capture.limits import (
+    MemoryBound,
+    memory_bound,
+    memory_bounds,
+    promise_bound,
+    writable_bytes,
+)
 from leakscope.capture.metrics import sample_metrics
+from leakscope.capture.native import NotEnoughMemory, require_promise
 from leakscope.capture.process import TargetGone, identify
 from tests.targets import read_line, spawn
 
@@ -112,6 +119,12 @@ class Procfs:
         line = f"30 23 0:26 {root} {where} rw,relatime shared:4 - {what}\n"
         self.write(self.proc / "self/mountinfo", f"22 1 0:1 / / rw - ext4 /dev/vda rw\n{line}")
 
+    def promises(self, mode: str, *, limit: int, promised: int) -> None:
+        (self.proc / "sys/vm").mkdir(parents=True)
+        self.write(self.proc / "sys/vm/overcommit_memory", mode)
+        figures = f"CommitLimit: {limit >> 10} kB\nCommitted_AS: {promised >> 10} kB\n"
+        self.write(self.proc / "meminfo", figures)
+
     def member_of(self, cgroup: str) -> None:
         self.write(self.proc / "7/cgroup", cgroup + "\n")
 
@@ -131,6 +144,32 @@ class Procfs:
 @pytest.fixture
 def procfs(tmp_path: Path) -> Procfs:
     return Procfs(tmp_path)
+
+
+def test_what_a_process_may_write_is_more_than_it_holds() -> None:
+    with spawn(sys.executable, HOLD_64_MIB) as process:
+        assert 64 * MIB < writable_bytes(process.pid) < 4 << 30
+
+
+@pytest.mark.parametrize("mode", ["0\n", "1\n", ""])
+def test_a_kernel_that_promises_freely_bounds_no_copy(procfs: Procfs, mode: str) -> None:
+    procfs.promises(mode, limit=0, promised=0)
+
+    assert promise_bound(proc=procfs.proc) is None
+    require_promise(7, 64 * MIB, proc=procfs.proc)
+
+
+def test_a_copy_is_refused_what_the_kernel_cannot_promise(procfs: Procfs) -> None:
+    procfs.promises("2\n", limit=1000 * MIB, promised=600 * MIB)
+    procfs.write(procfs.proc / "7/status", f"VmData:\t{300 << 10} kB\nVmStk:\t{2 << 10} kB\n")
+
+    require_promise(7, 98 * MIB, proc=procfs.proc)
+    with pytest.raises(NotEnoughMemory) as refused:
+        require_promise(7, 99 * MIB, proc=procfs.proc)
+    assert str(refused.value) == (
+        "a frozen copy has to be promised 401 MiB, and vm.overcommit_memory=2 leaves 400 MiB to "
+        "promise"
+    )
 
 
 def test_the_limit_of_a_group_above_binds_too(procfs: Procfs) -> None:

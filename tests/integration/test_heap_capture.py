@@ -20,7 +20,7 @@ from tests.targets import read_line, spawn
 pytestmark = pytest.mark.parametrize("python", interpreters(), ids=lambda i: i.version)
 
 SERVICE = """
-import os, signal, sys, threading
+import os, resource, signal, sys, threading
 class Record:
     def __init__(self, i): self.text = "x" * i
 seen = []
@@ -32,6 +32,8 @@ print("ready", flush=True)
 for line in sys.stdin:
     if line.strip() == "more":
         keep += [Record(i) for i in range(500)]
+    if line.strip() == "no more processes":
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
     if line.strip() == "children":
         try:
             seen.append(os.waitpid(-1, os.WNOHANG))
@@ -39,6 +41,12 @@ for line in sys.stdin:
             pass
     print(len(keep), seen, threading.active_count(), flush=True)
 stop.set()
+"""
+
+# Nobody may not even read the folder of the interpreter: imports come first.
+AS_NOBODY = """
+import os, resource, signal, sys, threading
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
 """
 
 
@@ -119,6 +127,16 @@ resource.setrlimit(resource.RLIMIT_AS, (size + (40 << 20), resource.RLIM_INFINIT
         pytest.raises(NotEnoughMemory, match=r"may take \d+ MiB, and RLIMIT_AS leaves the target"),
     ):
         NativeCapture(session, explain=no_evidence).census()
+
+
+@pytest.mark.needs_root
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_a_target_that_may_have_no_more_processes_is_left_alone(python: Interpreter) -> None:
+    with spawn(python.path, AS_NOBODY + SERVICE) as target, attached(target) as session:
+        ask(target, "no more processes")
+        with pytest.raises(SnapshotFailed, match="may have no more processes"):
+            NativeCapture(session, explain=no_evidence).census()
+        assert ask(target, "children") == "1000 [] 2"
 
 
 def test_a_copy_that_is_killed_is_one_failure_that_names_the_signal(python: Interpreter) -> None:
