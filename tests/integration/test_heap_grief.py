@@ -209,7 +209,10 @@ def test_a_kernel_that_refuses_the_copy_is_told_and_python_is_asked(python: Inte
         if read_line(target) != "ready":
             pytest.skip("system calls cannot be filtered here")
         with attached(target) as session:
-            refused = "the kernel refused to copy the process (Resource temporarily unavailable)"
+            refused = (
+                "the kernel refused to copy the process (Resource temporarily unavailable: its "
+                "user or control group may have no more processes)"
+            )
             with pytest.raises(SnapshotFailed) as failure:
                 NativeCapture(session, explain=no_evidence).census()
             capture = capture_for(session)

@@ -14,6 +14,7 @@ from leakscope.capture.heapreader import read_heap
 from leakscope.capture.native import OpenHeap, Pause
 from leakscope.model.evidence import Suspects
 from leakscope.watching.heap_evidence import explain
+from leakscope.watching.heap_keeping import view_of
 from tests.attaching import newest
 from tests.frozen import freezing
 
@@ -56,7 +57,7 @@ addresses.append(id(node))
         graph = heap_graph(snapshot)
         dominated = dominated_heap(graph)
         retained = retained_bytes(graph, dominated.tree)
-        evidence = explain(heap, Suspects((first,), ("__main__.Last",)))
+        evidence = explain(view_of(heap), Suspects((first,), ("__main__.Last",)))
 
     row, end = row_of(snapshot, first), row_of(snapshot, last)
     assert row is not None
@@ -85,7 +86,7 @@ many[7_654_321] = Last(); addresses = [id(many)]
 """
     with frozen(program) as (heap, (many,)):
         snapshot = heap.heap.snapshot
-        evidence = explain(heap, Suspects((many,), ("__main__.Last",)))
+        evidence = explain(view_of(heap), Suspects((many,), ("__main__.Last",)))
 
     row = row_of(snapshot, many)
     assert row is not None

@@ -13,6 +13,7 @@ from leakscope.capture.heapreader import read_heap
 from leakscope.capture.native import OpenHeap, Pause
 from leakscope.model.evidence import Step, Suspects
 from leakscope.watching.heap_evidence import explain
+from leakscope.watching.heap_keeping import view_of
 from tests.frozen import freezing
 from tests.pythons import Interpreter, interpreters
 
@@ -252,7 +253,7 @@ def chains_of(python: Interpreter) -> dict[str, tuple[Step, ...]]:
     with freezing(python, PROGRAM.format(sources=sources)) as target:
         stream = target.stream()
         heap = OpenHeap(read_heap(stream), stream, Pause(0.0, 0.0))
-        evidence = explain(heap, Suspects((), tuple(names)))
+        evidence = explain(view_of(heap), Suspects((), tuple(names)))
         stream.close()
         target.order()
         assert target.said()[1:] == [0, False]
