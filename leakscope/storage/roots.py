@@ -15,12 +15,14 @@ MODULES = TableSpec(
 )
 THREADS = TableSpec(
     "threads",
-    "a thread, and the address of the dict of its thread-local data, 0 if there is none",
+    "a thread, with the addresses of the dict of its thread-local data and of its context, 0 if "
+    "there is none",
     (
         Column("heap", Kind.COUNT),
         Column("ident", Kind.ADDRESS),
         Column("name", Kind.TEXT),
         Column("storage", Kind.ADDRESS),
+        Column("context", Kind.ADDRESS),
     ),
 )
 LOCALS = TableSpec(
@@ -49,7 +51,11 @@ def encode_roots(roots: Sequence[HeapRoots]) -> list[Table]:
         ),
         Table.of(
             THREADS,
-            ((i, each.ident, each.name, each.storage) for i, r in of_heaps for each in r.threads),
+            (
+                (i, each.ident, each.name, each.storage, each.context)
+                for i, r in of_heaps
+                for each in r.threads
+            ),
         ),
         Table.of(LOCALS, (_local_row(i, each) for i, r in of_heaps for each in r.locals)),
     ]
@@ -60,7 +66,11 @@ def decode_roots(tables: Mapping[str, Table], heaps: int) -> list[HeapRoots]:
     modules, threads, variables = (tables[spec.name] for spec in ROOT_TABLES)
     module_rows = zip(modules.ints("address"), modules.texts("name"), strict=True)
     thread_rows = zip(
-        threads.ints("ident"), threads.texts("name"), threads.ints("storage"), strict=True
+        threads.ints("ident"),
+        threads.texts("name"),
+        threads.ints("storage"),
+        threads.ints("context"),
+        strict=True,
     )
     by_heap = zip(
         grouped(owners(modules, "heap", heaps), (ModuleRoot(*r) for r in module_rows), heaps),

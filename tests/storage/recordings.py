@@ -110,7 +110,7 @@ images = st.builds(
     roots=st.builds(
         HeapRoots,
         modules=several(st.builds(ModuleRoot, addresses, texts)),
-        threads=several(st.builds(ThreadRoot, addresses, texts, addresses)),
+        threads=several(st.builds(ThreadRoot, addresses, texts, addresses, addresses)),
         locals=several(st.builds(LocalRoot, addresses, texts, texts, counts, sites)),
     ),
     names=st.builds(
@@ -214,7 +214,7 @@ def sample_heaps() -> tuple[HeapImage, ...]:
             ),
             roots=HeapRoots(
                 modules=(ModuleRoot(module, "gateway.audit"), ModuleRoot(0x5000, "caf\udce9")),
-                threads=(ThreadRoot(2**63, "MainThread", pending), ThreadRoot(7, "7", 0)),
+                threads=(ThreadRoot(2**63, "MainThread", pending, record), ThreadRoot(7, "7", 0)),
                 locals=(
                     LocalRoot(record, "record", "MainThread", 0, site),
                     LocalRoot(key, "key", "MainThread", 1, Site("a.py", -1, "<module>")),
