@@ -15,9 +15,47 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.model.heapgrowth import Cohort
+from leakscope.analysis.heapgraph import row_of, type_name
+from leakscope.model.cohorts import Cohort
+from leakscope.model.heap import HeapSnapshot
+from leakscope.model.typenames import bare
 
 Addresses = npt.NDArray[np.uint64]
+
+
+LARGEST = 2_000_000
+"""Entries of a container up to which it is followed."""
+
+_UNORDERED = frozenset({"set", "frozenset"})
+
+
+def cohorts_of(
+    snapshots: Sequence[HeapSnapshot], address: int, entry_type: str
+) -> tuple[Cohort, ...]:
+    """Return what became of all that one object ever referred to of one type.
+
+    Empty with fewer than three snapshots, which tell nothing, and for containers that are too
+    large. An object that is not there in a snapshot has no entries in it.
+    """
+    if len(snapshots) < 3:
+        return ()
+    series = [entries_of(snapshot, address, entry_type) for snapshot in snapshots]
+    if max(map(len, series)) > LARGEST:
+        return ()
+    row = row_of(snapshots[-1], address)
+    kind = "" if row is None else bare(type_name(snapshots[-1], row))
+    return cohorts(series, ordered=kind not in _UNORDERED)
+
+
+def entries_of(snapshot: HeapSnapshot, container: int, entry_type: str) -> Addresses:
+    """Return the addresses of what a container refers to of one type, in its order."""
+    row = row_of(snapshot, container)
+    if row is None:
+        return np.empty(0, np.uint64)
+    targets = snapshot.targets[snapshot.offsets[row] : snapshot.offsets[row + 1]]
+    types = [i for i, name in enumerate(snapshot.type_names) if name == entry_type]
+    found: Addresses = snapshot.address[targets[np.isin(snapshot.type[targets], types)]]
+    return found
 
 
 def cohorts(series: Sequence[Addresses], *, ordered: bool = True) -> tuple[Cohort, ...]:

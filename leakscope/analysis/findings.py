@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from leakscope.analysis.attribution import attribute, is_held_elsewhere
+from leakscope.analysis.cohorts import cohorts_of
 from leakscope.analysis.explain import explain_holder, explain_type
 from leakscope.analysis.fingerprint import fingerprint
 from leakscope.analysis.follow import mean_size
@@ -21,6 +22,7 @@ from leakscope.analysis.holdings import (
 )
 from leakscope.analysis.leading import leading_way, telling_way
 from leakscope.analysis.names import anonymous, is_builtin, short_path
+from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import HELD_BY, HolderEvidence, Step, TypeEvidence
 from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
 from leakscope.model.recording import Recording
@@ -154,7 +156,15 @@ def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -
             short_path(path), evidence.type, evidence.chain, entry, leading, evidence.site
         ),
         series=tuple(main.judged.followed.values.tolist()),
+        cohorts=_cohorts(source, evidence),
     )
+
+
+def _cohorts(source: Source, evidence: HolderEvidence) -> tuple[Cohort, ...]:
+    snapshots = [image.snapshot for image in source.recording.heaps]
+    if not evidence.entry:
+        return ()
+    return cohorts_of(snapshots, evidence.address, evidence.entry[0].type)
 
 
 def _objects(leak: Leak, leading: str) -> Interval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import Site, Step
 from leakscope.model.recording import CaptureKind
 from leakscope.model.target import MemoryLimit, Target
@@ -83,6 +84,9 @@ class Finding:
     """What the reader should understand and do, in a sentence or two."""
     series: tuple[float, ...]
     """Length of the holder, or count of the leading type, at each census."""
+    cohorts: tuple[Cohort, ...] = ()
+    """With three heap snapshots or more: what became of the holder's entries that came between
+    each two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import HELD_BY, Site, Step
 from leakscope.model.explanation import TypeShare
-
-
-@dataclass(frozen=True, slots=True)
-class Cohort:
-    """Entries of a container that came between two snapshots."""
-
-    made: int
-    alive: int
-    """How many of them are in it at the last snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class GrowthPlace:
     """One place at which objects pile up."""
 
+    fingerprint: str
+    """The same for the same place in another run: free of addresses, indexes, counts."""
     path: str
     """How it is reached, dotted; empty when no reference leads there."""
     type: str

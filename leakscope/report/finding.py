@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leakscope.model.finding import Diagnosis, Finding, Growth, Holder, Status
+from leakscope.report.cohorts import cohorts_text
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.text import (
     bytes_text,
@@ -32,6 +33,8 @@ def put_finding(page: Page, finding: Finding, diagnosis: Diagnosis, place: int) 
     companions = _companions(finding)
     if companions:
         page.labelled("with it", companions)
+    if finding.cohorts:
+        page.labelled("cohorts", cohorts_text(finding.cohorts))
     if finding.retained_bytes is not None:
         kept = f"{bytes_text(finding.retained_bytes)} by all that accumulated so far"
         page.labelled("keeps alive", kept)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from leakscope.model.heapgrowth import Cohort, GrowthPlace, HeapComparison
+from leakscope.model.heapgrowth import GrowthPlace, HeapComparison
+from leakscope.report.cohorts import cohorts_document, cohorts_text
 from leakscope.report.documents import Json, chain, site
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.text import bytes_text, plural, type_text
@@ -10,9 +11,6 @@ from leakscope.report.tree import put_chain, site_text
 
 _PLACES_SHOWN = 8
 _TYPES_SHOWN = 8
-
-_STAYS = 0.95
-"""Share of a cohort that is still there from which on it is said to stay."""
 
 
 def put_heap_comparison(page: Page, found: HeapComparison) -> None:
@@ -66,7 +64,7 @@ def _put_place(page: Page, place: GrowthPlace) -> None:
     put_chain(page, (*place.chain, *place.entry), notes=notes)
     page.labelled("gained", _types(place))
     if place.cohorts:
-        page.labelled("cohorts", _cohorts(place.cohorts))
+        page.labelled("cohorts", cohorts_text(place.cohorts))
     for path in place.also_held_by:
         page.labelled("also held by", path or "something without a name")
     if place.site is not None:
@@ -92,21 +90,6 @@ def _types(place: GrowthPlace) -> str:
     return " · ".join(words)
 
 
-def _cohorts(found: tuple[Cohort, ...]) -> str:
-    told = " · ".join(f"{cohort.alive:,} of {cohort.made:,}" for cohort in found)
-    older = [cohort for cohort in found[:-1] if cohort.made]
-    if not older:
-        return f"of what came in between {told} are still there"
-    made, alive = sum(c.made for c in older), sum(c.alive for c in older)
-    if all(c.alive >= _STAYS * c.made for c in older):
-        words = "what comes stays"
-    elif alive < made / 2:
-        words = "old entries go: a cache or a backlog looks like this"
-    else:
-        words = "some of what comes stays"
-    return f"of what came in between {told} are still there: {words}"
-
-
 def _garbage(objects: int, size: int) -> str:
     if not objects:
         return ""
@@ -115,6 +98,7 @@ def _garbage(objects: int, size: int) -> str:
 
 def _place(place: GrowthPlace) -> Json:
     return {
+        "fingerprint": place.fingerprint,
         "path": place.path,
         "type": place.type,
         "shared": place.shared,
@@ -131,5 +115,5 @@ def _place(place: GrowthPlace) -> Json:
         "spread": place.spread,
         "also_held_by": place.also_held_by,
         "site": None if place.site is None else site(place.site),
-        "cohorts": [{"made": c.made, "alive": c.alive} for c in place.cohorts],
+        "cohorts": cohorts_document(place.cohorts),
     }

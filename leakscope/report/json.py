@@ -5,6 +5,7 @@ from __future__ import annotations
 from leakscope import __version__
 from leakscope.model.finding import Diagnosis, Finding, Forecast
 from leakscope.model.trend import Trend
+from leakscope.report.cohorts import cohorts_document
 from leakscope.report.documents import Json, chain, dump, interval, site
 
 SCHEMA = "leakscope.report/1"
@@ -95,6 +96,7 @@ def _finding(finding: Finding) -> Json:
         "retained_bytes": finding.retained_bytes,
         "why": finding.why,
         "series": finding.series,
+        "cohorts": cohorts_document(finding.cohorts),
     }
 
 

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from leakscope.analysis.accumulation import Accumulation, heap_growth
-from leakscope.analysis.cohorts import Addresses, cohorts
-from leakscope.analysis.heapgraph import row_of, type_name
+from leakscope.analysis.cohorts import cohorts_of
+from leakscope.analysis.fingerprint import fingerprint
+from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Rows
 from leakscope.analysis.names import path_of
 from leakscope.analysis.retention import Chain
 from leakscope.capture.gathering import printable
+from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import Step
 from leakscope.model.explanation import TypeShare
-from leakscope.model.heapgrowth import Cohort, GrowthPlace, HeapComparison
-from leakscope.model.typenames import bare
+from leakscope.model.heapgrowth import GrowthPlace, HeapComparison
 from leakscope.watching.heap_entries import EntriesFound
 from leakscope.watching.heap_evidence import site_of
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import path_to
-
-LARGEST_COHORTS = 2_000_000
-"""Entries of a container up to which its cohorts are followed."""
 
 
 def compare_heaps(views: Sequence[HeapView]) -> HeapComparison:
@@ -48,13 +44,16 @@ def _place(views: Sequence[HeapView], found: Accumulation) -> GrowthPlace:
     place = _heaviest(view, found.entries) if point is None else point
     entries = None if point is None else view.entries.among(point, found.entries)
     words = () if place is None else view.chain_to(place)
+    entry = () if point is None or entries is None else _to_entry(view, point, entries.way)
+    kind = "" if place is None else printable(type_name(view.snapshot, place))
     return GrowthPlace(
+        fingerprint=fingerprint(words, entry, entry[-1].type if entry else kind, kind),
         path=path_of(words),
-        type="" if place is None else printable(type_name(view.snapshot, place)),
+        type=kind,
         chain=words,
         shared=point is None,
         holder=_step_of(view, found.holder, words),
-        entry=() if point is None or entries is None else _to_entry(view, point, entries.way),
+        entry=entry,
         entries=_alike(view, found.entries, entries),
         objects=found.objects,
         bytes=found.bytes,
@@ -64,7 +63,7 @@ def _place(views: Sequence[HeapView], found: Accumulation) -> GrowthPlace:
         spread=found.spread,
         also_held_by=tuple(path_to(view, row) for row in found.also_held_by),
         site=None if entries is None else site_of(view, entries.code),
-        cohorts=_cohorts(views, point, entries.way[0]) if point is not None and entries else (),
+        cohorts=() if point is None or entries is None else _cohorts(views, point, entries),
     )
 
 
@@ -92,25 +91,8 @@ def _alike(view: HeapView, rows: Rows, entries: EntriesFound | None) -> int:
     return int((types[rows] == types[entries.way[0]]).sum())
 
 
-def _cohorts(views: Sequence[HeapView], point: int, entry: int) -> tuple[Cohort, ...]:
-    """Return what became of all that `point` ever had of the type of one `entry`."""
-    if len(views) < 3:
-        return ()
+def _cohorts(views: Sequence[HeapView], point: int, entries: EntriesFound) -> tuple[Cohort, ...]:
     snapshot = views[-1].snapshot
-    address, wanted = int(snapshot.address[point]), type_name(snapshot, entry)
-    series = [_entries(view, address, wanted) for view in views]
-    if max(map(len, series)) > LARGEST_COHORTS:
-        return ()
-    unordered = bare(type_name(snapshot, point)) in ("set", "frozenset")
-    return cohorts(series, ordered=not unordered)
-
-
-def _entries(view: HeapView, container: int, wanted: str) -> Addresses:
-    """Return the addresses of what a container refers to of one type, in its order."""
-    snapshot, row = view.snapshot, row_of(view.snapshot, container)
-    if row is None:
-        return np.empty(0, np.uint64)
-    targets = view.graph.outgoing.of(row)
-    types = [i for i, name in enumerate(snapshot.type_names) if name == wanted]
-    found: Addresses = snapshot.address[targets[np.isin(snapshot.type[targets], types)]]
-    return found
+    snapshots = [view.snapshot for view in views]
+    address, entry_type = snapshot.address[point], type_name(snapshot, entries.way[0])
+    return cohorts_of(snapshots, int(address), entry_type)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakscope.analysis.cohorts import Addresses, cohorts
-from leakscope.model.heapgrowth import Cohort
+from leakscope.model.cohorts import Cohort
 
 
 def entries(*addresses: int) -> Addresses:

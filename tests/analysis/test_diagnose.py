@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.suspects import MOST_SUSPECTS, suspects
+from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import HolderEvidence, Site, SiteGrowth, Suspects, TypeEvidence
 from leakscope.model.finding import Diagnosis, Finding, Status, Verdict
 from leakscope.model.recording import Ending, Recording
@@ -26,6 +27,8 @@ from tests.builders import (
     recording_of,
     steps,
 )
+from tests.heaps import heap_of
+from tests.views import ascending, image_of
 
 SAMPLES = 13
 WORK = [float(w) for w in np.cumsum([0, *np.random.default_rng(7).integers(480, 520, 12)])]
@@ -77,6 +80,22 @@ def request_leak(path: str = "shop.audit.PENDING", **more: object) -> Recording:
         ),
         **more,
     )
+
+
+def test_heap_snapshots_tell_whether_the_entries_of_a_holder_have_stayed() -> None:
+    audit = "root:module -> PENDING:list"
+    heaps = [
+        heap_of(
+            audit,
+            *(f"PENDING -> r{i}:shop.audit.Record" for i in range(count)),
+            addresses={"PENDING": address_of("shop.audit.PENDING")},
+        )
+        for count in (10, 30, 60)
+    ]
+    recording = replace(request_leak(), heaps=tuple(image_of(ascending(heap)) for heap in heaps))
+
+    assert only_finding(recording).cohorts == (Cohort(20, 20), Cohort(30, 30))
+    assert only_finding(request_leak()).cohorts == ()
 
 
 def only_finding(recording: Recording) -> Finding:

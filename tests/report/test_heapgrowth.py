@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from hypothesis import given
 
+from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import Site, Step
 from leakscope.model.explanation import TypeShare
-from leakscope.model.heapgrowth import Cohort, GrowthPlace, HeapComparison
+from leakscope.model.heapgrowth import GrowthPlace, HeapComparison
 from leakscope.report.comparison import render_comparison, render_comparison_json
 from leakscope.report.heapgrowth import put_heap_comparison
 from leakscope.report.layout import Page
@@ -16,6 +17,7 @@ from tests.report.hostile import any_text, raw_in
 from tests.report.test_comparison import COMPARISON
 
 PLACE = GrowthPlace(
+    fingerprint="9f3c00aa11bb",
     path="shop.app.APP.sessions",
     type="dict",
     chain=(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from leakscope.model.heapgrowth import Cohort, HeapComparison
+from leakscope.model.cohorts import Cohort
+from leakscope.model.heapgrowth import HeapComparison
 from leakscope.watching.heap_compare import compare_heaps
 from tests.heaps import DrawnHeap, heap_of
 from tests.views import drawn_view
