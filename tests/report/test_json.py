@@ -57,6 +57,7 @@ SCHEMA: object = {
             "retained_bytes": (int, None),
             "why": str,
             "series": [NUMBER],
+            "cohorts": [{"made": int, "alive": int}],
         }
     ],
     "not_leaks": [{"key": str, "label": str, "reason": str}],
