@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,9 +131,11 @@ spoil()
 def _built(name: str, sources: tuple[Path, ...], parts: tuple[Path, ...]) -> Path:
     """Build a library once per state of its parts."""
     newest = max(path.stat().st_mtime_ns for path in parts)
-    built = Path(gettempdir()) / f"leakscope-{name}-{os.getuid()}-{newest}.so"
+    more = os.environ.get("LEAKSCOPE_TEST_CFLAGS", "").split()
+    kind = f"{name}-{os.getuid()}-{newest}-{zlib.crc32(repr(more).encode()):x}"
+    built = Path(gettempdir()) / f"leakscope-{kind}.so"
     if not built.exists():
         fresh = built.with_suffix(f".{os.getpid()}")
-        subprocess.run([compiler(), *_FLAGS, "-o", fresh, *sources], check=True)
+        subprocess.run([compiler(), *_FLAGS, *more, "-o", fresh, *sources], check=True)
         fresh.rename(built)
     return built

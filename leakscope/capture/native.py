@@ -39,6 +39,9 @@ CENSUS_WITHIN_S = 60
 SNAPSHOT_WITHIN_S = 600
 """Seconds after which a frozen copy ends itself, whatever it is at."""
 
+_LAST_WORDS_WITHIN_S = 2
+"""Seconds that a copy whose time is up is given to say at what it was."""
+
 _CENSUS, _FULL = 1, 2
 _REQUEST = struct.Struct("=IIIIQ")
 _OPENED = struct.Struct("=IiiIQQ")
@@ -190,7 +193,7 @@ class NativeCapture:
             detail = f" ({os.strerror(error)}{_REFUSALS.get(error, '')})" if error else ""
             raise SnapshotFailed(f"the heap could not be frozen: {reason}{detail}")
         connected = socket.socket(fileno=descriptor)
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + within_s + _LAST_WORDS_WITHIN_S
         return HeapStream(connected, deadline, self._session.require_alive)
 
     def _budget(self, depth: int) -> int:

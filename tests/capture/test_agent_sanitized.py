@@ -1,86 +1,61 @@
-"""The native agent at work in a target, with every access and every overflow checked."""
+"""The ordinary tests of agent and frozen copies, with every access and every overflow checked."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from leakscope.capture.process import identify
-from leakscope.capture.session import AnswerTooLarge, TargetError, attach
-from tests.attaching import has_agent_thread, still_runs
-from tests.targets import eventually, spawn
+from tests.sanitized import assert_clean, build, needed, run_tests, with_change
 
-ROOT = Path(__file__).resolve().parents[2]
-SERVES = """
-import os, sys, threading
-def work():
-    while True:
-        sum(range(300))
-threading.Thread(target=work, daemon=True).start()
-print("ready", flush=True)
-for line in sys.stdin:
-    if os.fork() == 0:
-        os._exit(0)
-    os.wait()
-    print("forked", flush=True)
-"""
+pytestmark = needed
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to build with sanitizers"),
-    pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake"),
-]
-
-
-def runtime(name: str) -> str:
-    command = ["gcc", f"-print-file-name={name}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+SESSIONS = ("tests/integration/test_attach_endings.py", "tests/integration/test_heap_unseen.py")
+COPIES = (
+    "tests/capture/test_heap_garbage.py",
+    "tests/capture/test_heap_harmless.py",
+    "tests/capture/test_heap_hostile.py",
+    "tests/integration/test_heap_capture.py",
+    "tests/integration/test_heap_grief.py",
+)
+READING = (
+    "tests/capture/test_heap_names.py",
+    "tests/capture/test_heap_questions.py",
+    "tests/capture/test_heap_sizes.py",
+    "tests/capture/test_heap_walk.py",
+    "tests/integration/test_native_chains.py",
+)
+"""Those in which copies read much of a target's memory."""
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the agent with sanitizers."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sanitized")
-    configure = ["cmake", "-S", str(ROOT), "-B", str(folder), "-DLEAKSCOPE_SANITIZE=ON"]
-    subprocess.run([*configure, "-DCMAKE_C_COMPILER=gcc"], check=True, capture_output=True)
-    build = ["cmake", "--build", str(folder), "--target", "leakscope_agent"]
-    subprocess.run(build, check=True, capture_output=True)
-    return folder / "agent.so"
+    build(folder)
+    return folder
 
 
-def test_nothing_is_reported(agent: Path, tmp_path: Path) -> None:
-    environment = {
-        "LD_PRELOAD": f"{runtime('libasan.so')} {runtime('libubsan.so')}",
-        # What the interpreter itself never frees is not what is looked for.
-        "ASAN_OPTIONS": f"detect_leaks=0:log_path={tmp_path}/asan",
-        "UBSAN_OPTIONS": f"log_path={tmp_path}/ubsan:print_stacktrace=1",
-        "PYTHONWARNINGS": "ignore",
+def test_sessions_and_copies_run_clean(built: Path) -> None:
+    assert_clean(built, run_tests(built, *SESSIONS, *COPIES, *READING))
+
+
+def test_only_what_is_an_objects_own_is_read(built: Path) -> None:
+    """Without CPython's own allocator each object is a block of memory that is known."""
+    versions = ("-k", "3.9 or 3.12 or 3.15 or numpy")
+    assert_clean(built, run_tests(built, *READING, *versions, env={"PYTHONMALLOC": "malloc"}))
+
+
+def test_an_overflow_in_a_copy_would_be_found(tmp_path: Path) -> None:
+    room = {
+        "static char name[NAME_ROOM];": "static char name[8];",
+        "name, sizeof name)": "name, NAME_ROOM)",
     }
-    with spawn(sys.executable, SERVES, env=environment) as target:
-        for _ in range(5):
-            with attach(identify(target.pid), agent=agent) as session:
-                assert session.kind == "native-agent"
-                assert still_runs(target, session)
-                session.execute("_reply = b'x' * (32 << 20)")
-                for source in (
-                    "1/0",
-                    "raise SystemExit",
-                    "(",
-                    "_reply = 1",
-                    "raise Exception('é')",
-                ):
-                    with pytest.raises(TargetError):
-                        session.execute(source)
-                with pytest.raises(AnswerTooLarge):
-                    session.execute("_reply = bytes((64 << 20) + 1)")
-                with pytest.raises(TargetError):
-                    session.request(999, b"")
-            eventually(lambda: not has_agent_thread(target.pid), "the agent goes")
-        assert target.stdin is not None
-        target.stdin.close()
-        assert target.wait(timeout=30) == 0
-    assert [path.read_text() for path in tmp_path.iterdir()] == []
+    (tmp_path / "sources").mkdir()
+    sources = with_change(tmp_path / "sources", "leakscope/capture/agent/heap_walk.c", room)
+    build(tmp_path / "built", sources)
+
+    one = ("tests/integration/test_heap_capture.py", "-k", "every_object and 3.12", "-n", "0")
+    outcome = run_tests(tmp_path / "built", *one)
+
+    assert outcome.code != 0
+    assert any("global-buffer-overflow" in report for report in outcome.reports)

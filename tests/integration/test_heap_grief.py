@@ -226,8 +226,10 @@ def test_a_kernel_that_refuses_the_copy_is_told_and_python_is_asked(python: Inte
 
 @contextmanager
 def in_a_memory_group(target: subprocess.Popen[bytes], room: int) -> Iterator[str]:
-    """Put a target into a control group that leaves it `room` bytes; yield the limit's name."""
-    usage = psutil.Process(target.pid).memory_info().rss
+    """Put a target into a control group that leaves it `room` bytes; yield the limit's name.
+
+    What the target has already counts for the group that it was in.
+    """
     for base, limit in (
         (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
         (Path("/sys/fs/cgroup"), "memory.max"),
@@ -236,7 +238,7 @@ def in_a_memory_group(target: subprocess.Popen[bytes], room: int) -> Iterator[st
         with suppress(OSError):
             group.mkdir()
             try:
-                (group / limit).write_text(str(usage + room))
+                (group / limit).write_text(str(room))
                 (group / "cgroup.procs").write_text(str(target.pid))
                 yield f"cgroup /{group.name} {limit}"
             finally:
