@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from leakscope.capture.heapstream import HeapStream
@@ -44,6 +46,20 @@ class FrozenTarget:
     def said(self) -> Any:  # noqa: ANN401
         """Return what the target prints next, a line of JSON."""
         return json.loads(read_line(self.process))
+
+    def column(self) -> npt.NDArray[np.uint64]:
+        """Return the numbers that the target writes next, their own number before them."""
+        (length,) = np.frombuffer(self._bytes(8), np.uint64).tolist()
+        return np.frombuffer(self._bytes(8 * length), np.uint64)
+
+    def _bytes(self, size: int) -> bytes:
+        assert self.process.stdout is not None
+        content = bytearray()
+        while len(content) < size:
+            part = self.process.stdout.read(min(1 << 20, size - len(content)))
+            assert part, "the target ended"
+            content += part
+        return bytes(content)
 
     def order(self, text: str = "go") -> None:
         """Answer the target's `freezer.wait_for_order()`."""
@@ -76,12 +92,45 @@ def compiler() -> str:
     return found
 
 
-@cache
 def heap_library() -> Path:
-    """Build the agent's heap part as a library of its own, once per state of its sources."""
-    sources = sorted(set(AGENT.glob("heap*.c")) - {AGENT / "heap_service.c"})
-    newest = max(path.stat().st_mtime_ns for path in (*sources, AGENT / "heap.h"))
-    built = Path(gettempdir()) / f"leakscope-heap-{os.getuid()}-{newest}.so"
+    """Return the agent's heap part as a library of its own."""
+    sources = tuple(sorted(set(AGENT.glob("heap*.c")) - {AGENT / "heap_service.c"}))
+    return _built("heap", sources, (*sources, AGENT / "heap.h"))
+
+
+def broken_traverses() -> Path:
+    """Return a library of functions that break what a type's tp_traverse has to keep to."""
+    source = Path(__file__).parent / "capture" / "traverses.c"
+    return _built("traverses", (source,), (source,))
+
+
+def with_broken_type(kind: str) -> str:
+    """Return source that makes an instance of a class whose tp_traverse is broken.
+
+    It calls `mend()` and `spoil()` its own; the collector is off, as it would come to grief too.
+    """
+    return _BROKEN.format(library=str(broken_traverses()), kind=kind)
+
+
+_BROKEN = """
+import ctypes
+class Broken: pass
+instance = Broken()
+slot = ctypes.c_void_p.from_address(id(Broken) + 184)
+sound = slot.value
+broken = ctypes.cast(ctypes.CDLL({library!r}).{kind}, ctypes.c_void_p).value
+def mend(): slot.value = sound
+def spoil(): slot.value = broken
+gc.collect(); gc.disable()
+spoil()
+"""
+
+
+@cache
+def _built(name: str, sources: tuple[Path, ...], parts: tuple[Path, ...]) -> Path:
+    """Build a library once per state of its parts."""
+    newest = max(path.stat().st_mtime_ns for path in parts)
+    built = Path(gettempdir()) / f"leakscope-{name}-{os.getuid()}-{newest}.so"
     if not built.exists():
         fresh = built.with_suffix(f".{os.getpid()}")
         subprocess.run([compiler(), *_FLAGS, "-o", fresh, *sources], check=True)

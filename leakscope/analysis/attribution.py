@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from leakscope.analysis.growth import Judged
 from leakscope.analysis.holdings import Leak, is_near
-from leakscope.analysis.names import beyond, is_plain
+from leakscope.analysis.names import beyond, is_builtin
 from leakscope.model.evidence import TypeEvidence
 from leakscope.model.trend import Interval
 
@@ -32,7 +32,7 @@ def _explained(leaks: Sequence[Leak], item: Judged, evidence: Mapping[str, TypeE
     name, slope = item.trend.key, item.trend.slope
     claims = [leak.claim(name) for leak in leaks]
     total = sum(claims)
-    if total > 0 and (is_plain(name) or slope.low <= EXPLAINED_WITHIN * total):
+    if total > 0 and (is_builtin(name) or slope.low <= EXPLAINED_WITHIN * total):
         for leak, claim in zip(leaks, claims, strict=True):
             if claim > 0:
                 leak.types[name] = slope.estimate * claim / total
@@ -54,7 +54,7 @@ def _owner(
     for leak in leaks:
         if leak.main.leading == name:
             return leak
-    if leaks and is_plain(name):
+    if leaks and is_builtin(name):
         return leaks[0]
     if chain and is_held_elsewhere(evidence):
         return None

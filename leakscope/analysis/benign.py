@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from leakscope.analysis.growth import Growth, Judged
-from leakscope.analysis.names import is_named, is_plain, path_of
+from leakscope.analysis.names import is_builtin, is_named, path_of
 from leakscope.model.evidence import HolderEvidence
 from leakscope.model.finding import NotLeak
 from leakscope.model.trend import KeyKind, Label
@@ -61,4 +61,4 @@ def _gained(item: Judged) -> float:
 
 
 def _tells(item: Judged) -> bool:
-    return item.trend.kind is KeyKind.CONTAINER or not is_plain(item.trend.key)
+    return item.trend.kind is KeyKind.CONTAINER or not is_builtin(item.trend.key)

@@ -11,6 +11,7 @@ from leakscope.analysis.ranks import Floats, sen_slopes
 from leakscope.errors import UsageError
 from leakscope.model.census import Census, TypeTotal
 from leakscope.model.comparison import Comparison, TypeChange
+from leakscope.model.image import HeapImage
 from leakscope.model.recording import Recording
 from leakscope.model.trend import Interval
 
@@ -48,6 +49,18 @@ def compare(recordings: Sequence[Recording]) -> Comparison:
         same_process=same,
         changes=_changes(censuses, seconds if work is None else work),
     )
+
+
+def comparable_heaps(recordings: Sequence[Recording]) -> tuple[HeapImage, ...]:
+    """Return the heap snapshots that tell where one process grew, in the order given.
+
+    The last of each recording, or all of one recording alone; none of different processes.
+    """
+    if len(recordings) == 1:
+        return recordings[0].heaps
+    if len({(r.target.pid, r.target.started) for r in recordings}) > 1:
+        return ()
+    return tuple(recording.heaps[-1] for recording in recordings if recording.heaps)
 
 
 def _work(recordings: Sequence[Recording], censuses: tuple[Census, ...]) -> Floats | None:

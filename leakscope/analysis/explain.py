@@ -1,14 +1,16 @@
 """Plain words for a finding: what happens, and what to do about it.
 
-Everything is read off the structure of the chain, nothing off the name of a package.
+Everything is read off the structure of the chain, nothing off the name of a package, except where
+the interpreter itself or its library is the owner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakscope.analysis.names import HELD_BY, is_plain, is_weak_reference, path_of, short_type
-from leakscope.model.evidence import Site, Step
+from leakscope.analysis.names import is_builtin, is_weak_reference, path_of, short_type
+from leakscope.analysis.owners import well_known
+from leakscope.model.evidence import HELD_BY, Site, Step
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
 _FAILURES = frozenset({"traceback", "frame"})
@@ -24,6 +26,9 @@ def explain_holder(
 ) -> str:
     """Return what a holder does wrong and how to put it right, in a sentence or two."""
     inside = [short_type(step.type) for step in entry] or [short_type(leading)]
+    owner = well_known(path_of(chain))
+    if owner is not None:
+        return f"{path} is {owner.is_}{_with(leading)}. {owner.cure}"
     cache = _function_cache(chain)
     if cache:
         return (
@@ -73,12 +78,12 @@ def _entries(path: str, holder_type: str, entry: Sequence[Step], leading: str) -
     container = short_type(holder_type)
     added = f"Entries are added to {path} ({_article(container)}) and never removed"
     through = [step.edge for step in entry[1:] if step.edge.startswith(".")]
-    if len(entry) > 1 and through and not is_plain(leading):
+    if len(entry) > 1 and through and not is_builtin(leading):
         return (
             f"{added}; each keeps a whole {short_type(leading)} alive through {''.join(through)}. "
             "Store only the fields that are needed, and remove entries when they are done with."
         )
-    if not is_plain(leading):
+    if not is_builtin(leading):
         return (
             f"{added}; each keeps {_article(short_type(leading))} alive. Remove entries when they "
             "are done with, or bound the container."
@@ -105,7 +110,7 @@ def _callbacks(path: str, entry: Sequence[Step], leading: str, site: Site | None
 
 
 def _with(leading: str) -> str:
-    return "" if is_plain(leading) else f", and with it {_article(short_type(leading))}"
+    return "" if is_builtin(leading) else f", and with it {_article(short_type(leading))}"
 
 
 def _function_cache(chain: Sequence[Step]) -> str:

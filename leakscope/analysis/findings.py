@@ -20,11 +20,12 @@ from leakscope.analysis.holdings import (
     same_rate,
 )
 from leakscope.analysis.leading import leading_way, telling_way
-from leakscope.analysis.names import HELD_BY, anonymous, is_plain, is_standard, short_path
-from leakscope.model.evidence import HolderEvidence, Step, TypeEvidence
+from leakscope.analysis.names import anonymous, is_builtin, short_path
+from leakscope.model.evidence import HELD_BY, HolderEvidence, Step, TypeEvidence
 from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
 from leakscope.model.recording import Recording
 from leakscope.model.trend import Interval
+from leakscope.model.typenames import is_standard
 
 _RARE = 0.05
 """Share of an entry below which a type is not told as growing along with it."""
@@ -81,7 +82,7 @@ def is_faint(item: Judged) -> bool:
     grows with them, they must have risen by a good part of what there was.
     """
     gained = item.trend.last - item.trend.first
-    return is_plain(item.trend.key) and gained < max(FAINT_COUNT, FAINT * item.trend.last)
+    return is_builtin(item.trend.key) and gained < max(FAINT_COUNT, FAINT * item.trend.last)
 
 
 def _numbered(found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -216,7 +217,7 @@ def _grouped(
     group whose leader grows as fast, or the first. Plain types join as well, unless all are.
     """
     ordered = sorted(rest, key=lambda item: _prominence(source, item, chains))
-    own = [item for item in ordered if not is_plain(item.trend.key)] or ordered
+    own = [item for item in ordered if not is_builtin(item.trend.key)] or ordered
     groups: dict[tuple[str, ...], list[Judged]] = {}
     joining: list[Judged] = []
     for item in own:
@@ -241,7 +242,7 @@ def _place(chain: Sequence[Step], among: set[str]) -> tuple[str, ...]:
     shape: list[str] = []
     for step in chain:
         shape.append(anonymous(step.edge))
-        if step.type in among and not is_plain(step.type):
+        if step.type in among and not is_builtin(step.type):
             break
     return tuple(shape)
 
@@ -254,7 +255,7 @@ def _prominence(
     chain = chains[name].chain if name in chains else ()
     size = mean_size(source.recording.censuses[-1], name)
     grown = item.trend.slope.estimate * max(size, 1.0)
-    return (is_plain(name), is_standard(name), len(chain) or float("inf"), -grown, name)
+    return (is_builtin(name), is_standard(name), len(chain) or float("inf"), -grown, name)
 
 
 def _from_types(

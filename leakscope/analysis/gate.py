@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 from leakscope.analysis.growth import trends
 from leakscope.errors import UsageError
 from leakscope.model.finding import Diagnosis, Finding, Status, Verdict
-from leakscope.model.gate import Breach, Budget, GateResult
+from leakscope.model.gate import Breach, Budget, GateResult, Missable
 from leakscope.model.recording import Recording
 from leakscope.model.trend import Interval, KeyKind
+from leakscope.model.typenames import is_plain
 
 NOTHING_MAY_GROW = Budget(pattern="*", rate=0.0, unit="")
 """What counts for types that no budget matches. Only confirmed growth exceeds it."""
@@ -73,10 +74,12 @@ def judge(diagnosis: Diagnosis, recording: Recording, budgets: Sequence[Budget] 
         for rate in finding.types
     }
     settled = diagnosis.verdict in (Verdict.CLEAN, Verdict.LEAKING)
+    let_through = _let_through(recording, failed | kept.keys())
     return GateResult(
         passed=settled and not ordered,
         breaches=ordered,
-        excluded=_excluded(recording, failed | kept.keys()),
+        excluded=_largest(item for item in let_through if not is_plain(item.type)),
+        excluded_plain=_largest(item for item in let_through if is_plain(item.type)),
     )
 
 
@@ -152,13 +155,16 @@ def _spellings(type_name: str) -> tuple[str, ...]:
     return (type_name,) if short == type_name else (type_name, short)
 
 
-def _excluded(recording: Recording, breached: set[str]) -> float:
-    bounds = (
-        trend.slope.high
+def _let_through(recording: Recording, breached: set[str]) -> list[Missable]:
+    return [
+        Missable(trend.key, max(0.0, trend.slope.high))
         for trend in trends(recording)
         if trend.kind is KeyKind.TYPE and trend.key not in breached
-    )
-    return max(0.0, max(bounds, default=0.0))
+    ]
+
+
+def _largest(items: Iterable[Missable]) -> Missable | None:
+    return min(items, key=lambda item: (-item.rate, item.type), default=None)
 
 
 def _rate(number: str, text: str) -> float:

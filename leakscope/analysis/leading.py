@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from leakscope.analysis.names import anonymous, beyond, is_plain
+from leakscope.analysis.names import anonymous, beyond, is_builtin
 from leakscope.model.evidence import Step, TypeEvidence
+from leakscope.model.explanation import EXPLAINS
 from leakscope.model.typenames import leading
-
-MOST = 0.8
-"""Share of what grows that lies beyond a step for it to be part of the way."""
 
 
 def leading_way(
@@ -38,7 +36,7 @@ def leading_way(
         return tuple(entry)
     farther = way[len(entry) :]
     names = [entry[-1].type, *_types(farther)]
-    return (*entry, *farther[: leading(names, [1.0, *[MOST] * len(farther)])])
+    return (*entry, *farther[: leading(names, [1.0, *[EXPLAINS] * len(farther)])])
 
 
 def telling_way(
@@ -52,10 +50,10 @@ def telling_way(
     A dict whose keys are tuples and whose values are sessions leaks sessions. `way` stays where
     it leads to such a type already, or where what it leads to outweighs them all.
     """
-    if not way or not is_plain(way[-1].type):
+    if not way or not is_builtin(way[-1].type):
         return tuple(way)
     tails = _tails(holder, chains, weights)
-    own = [name for name, tail in tails.items() if tail and not is_plain(name)]
+    own = [name for name, tail in tails.items() if tail and not is_builtin(name)]
     heaviest = max(own, key=lambda name: (weights[name], name), default=None)
     if heaviest is None or weights[heaviest] < weights.get(way[-1].type, 0.0) / 2:
         return tuple(way)
@@ -82,7 +80,7 @@ def _shared(tails: Mapping[str, Sequence[Step]], weights: Mapping[str, float]) -
                 beyond[_key(step)] += weights[name]
                 example.setdefault(_key(step), step)
         best = max(beyond, key=lambda key: (beyond[key], key), default=None)
-        if best is None or beyond[best] < MOST * total or total <= 0:
+        if best is None or beyond[best] < EXPLAINS * total or total <= 0:
             return way
         way = (*way, example[best])
 

@@ -8,10 +8,8 @@ from leakscope.analysis.dominators import DominatedHeap
 from leakscope.analysis.growth_map import GrowthMap
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Rows
+from leakscope.model.explanation import EXPLAINS
 from leakscope.model.typenames import is_plain
-
-EXPLAINS = 0.8
-"""The part of a whole from which on one object explains it."""
 
 _DEEPEST = 32
 """No chain of containers that a person wrote goes deeper; a linked list does."""

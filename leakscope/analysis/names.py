@@ -6,13 +6,10 @@ import re
 import sys
 from collections.abc import Sequence
 
-from leakscope.model.evidence import Step
+from leakscope.model.evidence import HELD_BY, Step
 
 _LONGEST_PATH = 60
 _PART = re.compile(r" -> (?:(?! -> )[^.\[])+|\.[^.\[ ]+|\[[^\]]*\]|[^.\[ ]+|.", re.DOTALL)
-
-HELD_BY = "held by"
-"""The edge to the first object of a chain whose root was not found."""
 
 _IDENTITY = re.compile(r"\[[^\]]*\]|\b0x[0-9a-fA-F]+\b|\b\d+\b")
 _STANDARD = frozenset(sys.stdlib_module_names) - {"__main__"}
@@ -59,7 +56,7 @@ def anonymous(edge: str) -> str:
     return _IDENTITY.sub(lambda found: "[]" if found[0].startswith("[") else "", edge)
 
 
-def is_plain(type_name: str) -> bool:
+def is_builtin(type_name: str) -> bool:
     """Return whether a type is one of the language's own, of which every program has many."""
     module, _, _ = type_name.rpartition(".")
     return module in ("", "builtins", "types") or is_weak_reference(type_name)
@@ -68,11 +65,6 @@ def is_plain(type_name: str) -> bool:
 def is_weak_reference(type_name: str) -> bool:
     """Return whether objects of a type refer to others without keeping them alive."""
     return type_name.rpartition(".")[2] in _WEAK
-
-
-def is_standard(type_name: str) -> bool:
-    """Return whether a type belongs to the language or its standard library."""
-    return is_plain(type_name) or type_name.partition(".")[0].lstrip("_") in _STANDARD_BARE
 
 
 def is_rooted_in_program(chain: Sequence[Step]) -> bool:
@@ -101,7 +93,7 @@ def beyond(chain: Sequence[Step], container: Sequence[Step]) -> tuple[Step, ...]
     if steps[: len(whole)] == whole:
         return tuple(chain[len(whole) :])
     owner = whole[-2:]
-    if len(owner) < 2 or is_plain(owner[0][1]) or not owner[1][0].startswith("."):
+    if len(owner) < 2 or is_builtin(owner[0][1]) or not owner[1][0].startswith("."):
         return None
     for at in range(len(steps) - 1):
         if steps[at][1] == owner[0][1] and steps[at + 1] == owner[1]:
@@ -116,6 +108,3 @@ def _shape(step: Step) -> tuple[str, str]:
 def short_type(type_name: str) -> str:
     """Return the last part of a type's name."""
     return type_name.rpartition(".")[2] or type_name
-
-
-_STANDARD_BARE = frozenset(name.lstrip("_") for name in _STANDARD)

@@ -1,31 +1,22 @@
 """Why an object is alive: the references that lead to it from a root, and who else holds it.
 
-Chains are rows, root first; `named_chain` turns them into words.
+Chains are rows, root first.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from leakscope.analysis import kernels
-from leakscope.analysis.heapgraph import HeapGraph, type_name
+from leakscope.analysis.heapgraph import HeapGraph
 from leakscope.analysis.kernels import SUPER_ROOT, Mask, Rows
-from leakscope.model.evidence import Step
 from leakscope.model.heap import HeapSnapshot
 from leakscope.model.typenames import bare
 
 Chain = tuple[int, ...]
-
-NameEdge = Callable[[int, int], str]
-"""Names the reference from the object at one address to the object at another, as in
-`Step.edge`. From address 0 it names the object at the other as a root (`module shop.audit`)."""
-
-_KEY = re.compile(r"\['([^\W\d]\w*)'\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,42 +90,6 @@ def other_holders(heap: HeapGraph, chain: Chain) -> Rows:
     """Return what holds the last object of a chain besides the object before it, ascending."""
     found = holders(heap, chain[-1])
     return found[found != chain[-2]] if len(chain) > 1 else found
-
-
-def named_chain(snapshot: HeapSnapshot, chain: Chain, name_edge: NameEdge) -> tuple[Step, ...]:
-    """Return a chain in words, the root first; see `named_steps` for what is folded."""
-    if not chain:
-        return ()
-    root = int(snapshot.address[chain[0]])
-    first = Step(name_edge(0, root), type_name(snapshot, chain[0]))
-    steps = named_steps(snapshot, chain, name_edge)
-    if steps and first.edge.startswith("module ") and bare(first.type) == "dict":
-        steps = (_as_attribute(steps[0]), *steps[1:])
-    return (first, *steps)
-
-
-def named_steps(snapshot: HeapSnapshot, chain: Chain, name_edge: NameEdge) -> tuple[Step, ...]:
-    """Return the references between the objects of a chain in words.
-
-    The dictionary that holds an object's attributes is not a step of its own: `.__dict__` and
-    `['request']` become `.request`.
-    """
-    steps: list[Step] = []
-    for start, end in pairwise(chain):
-        edge = name_edge(int(snapshot.address[start]), int(snapshot.address[end]))
-        step = Step(edge, type_name(snapshot, end))
-        attribute = _as_attribute(step)
-        if steps and steps[-1].edge == ".__dict__" and attribute is not step:
-            steps[-1] = attribute
-        else:
-            steps.append(step)
-    return tuple(steps)
-
-
-def _as_attribute(step: Step) -> Step:
-    """Return a step out of a dictionary of attributes as what it is; itself if it is another."""
-    key = _KEY.fullmatch(step.edge)
-    return Step(f".{key[1]}", step.type) if key else step
 
 
 def _mask(heap: HeapGraph, rows: Iterable[int]) -> Mask | None:

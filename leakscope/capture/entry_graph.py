@@ -11,10 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from leakscope.model.explanation import EXPLAINS
 from leakscope.model.typenames import is_plain, leading, telling
-
-DOMINATES = 0.8
-"""The share of an entry's bytes that an object must account for to speak for the entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def _heavy_line(graph: EntryGraph, parents: dict[int, int], sizes: dict[int, int
             types = [graph.nodes[at].type for at in candidates]
             heaviest = candidates[telling(types, [sizes[at] for at in candidates])]
             total = min(total, sizes[heaviest])
-        if line and sizes[heaviest] < DOMINATES * total:
+        if line and sizes[heaviest] < EXPLAINS * total:
             break
         line.append(heaviest)
         if is_plain(graph.nodes[heaviest].type):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from leakscope.capture.heapstream import BrokenStream, Frame, FrameKind, HeapStream, text_of
@@ -28,6 +28,7 @@ class _RootKind(IntEnum):
     CALL = 3
     LOCAL = 4
     END = 5
+    CONTEXT = 6
 
 
 class _Question(IntEnum):
@@ -72,6 +73,8 @@ class RootsReader:
                 name = record.name or str(record.thread)
                 self._threads.append(ThreadRoot(record.thread, name, record.address))
                 self._depth = -1
+            elif record.kind is _RootKind.CONTEXT and self._threads:
+                self._threads[-1] = replace(self._threads[-1], context=record.address)
             elif record.kind is _RootKind.CALL:
                 self._depth += 1
                 self._site = record.site(self._version)
@@ -112,6 +115,11 @@ class HeapNames:
             zip(zip(addresses, addresses[1:], strict=False), texts, strict=True)  # noqa: RUF007
         )
         return tuple(texts)
+
+    def knows(self, addresses: Sequence[int]) -> bool:
+        """Return that every reference can be named: the copy is there to be asked."""
+        del addresses
+        return True
 
     def edge(self, start: int, end: int) -> str:
         """Name one reference; what `chain` said of it if it was asked before.

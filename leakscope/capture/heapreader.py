@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from leakscope.capture.heapnames import RootsReader
 from leakscope.capture.heapstream import (
+    LONGEST_NAME,
     BrokenStream,
     Frame,
     FrameKind,
@@ -27,16 +28,15 @@ _TYPE = struct.Struct("<QQQII")
 _END = struct.Struct("<QQQQ")
 _LENGTHS = np.dtype([("address", "<u8"), ("length", "<i8"), ("type", "<u8")])
 _PER_OBJECT = 33
-_LONGEST_NAME = 300
 _MOST_OBJECTS = 1 << 31
 _MOST_REFERENCES = 1 << 36
 _MOST_TYPES = 1 << 23
 
 
 class HeapTooLarge(LeakscopeError):
-    """A snapshot does not fit into the memory of the machine that takes it."""
+    """A snapshot takes more memory or time than there is where it is taken."""
 
-    hint = "Take it with more memory; a census (`leakscope watch`) needs next to none."
+    hint = "Free memory on this machine, or use `--capture portable`, which needs next to none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def _types(stream: HeapStream, frame: Frame) -> list[HeapType]:
         at += name_size
         if len(name) != name_size:
             raise BrokenStream("the types in the stream are cut")
-        found.append(HeapType(text_of(name)[:_LONGEST_NAME], address, objects, size))
+        found.append(HeapType(text_of(name)[:LONGEST_NAME], address, objects, size))
     return found
 
 

@@ -19,10 +19,13 @@ from leakscope.errors import LeakscopeError
 
 _HEAD = struct.Struct("<IIQ")
 _HEADER = struct.Struct("<8sIIIIQQ")
+_USED = struct.Struct("<Q")
 _MAGIC = b"LSHEAP\r\n"
 _FORMAT = 1
 _LARGEST_FRAME = 64 << 20
 _LOOK_EVERY_S = 0.25
+LONGEST_NAME = 300
+"""Characters of a type's name that are kept."""
 
 
 class BrokenStream(LeakscopeError):
@@ -35,6 +38,19 @@ class SnapshotFailed(LeakscopeError):
     """The frozen copy of the target did not finish its work; the target itself is unharmed."""
 
     hint = "Try again, or use `--capture portable`."
+
+
+class HeapUnreadable(SnapshotFailed):
+    """The frozen copy did not survive following the references of the target's objects.
+
+    A copy was lost, nothing else. But nobody must try the same in the target itself, where it would
+    crash or stall the service.
+    """
+
+    hint = (
+        "Code of an extension type in the target is likely at fault: its garbage collection would "
+        "come to the same grief. `--capture readonly` counts objects without running it."
+    )
 
 
 class FrameKind(IntEnum):
@@ -61,11 +77,24 @@ FAILURES = {
     6: "another frozen copy is at work",
     7: "the frozen copy ran out of memory or used up its budget",
     8: "a list of the garbage collector is broken",
-    9: "the frozen heap changed while it was read",
+    9: "an extension type does not tell the same references twice",
     10: "the request was malformed",
     11: "the interpreter is on its way down",
+    12: "something was referred to as an object that is none",
+    13: "the frozen copy crashed",
+    14: "the frozen copy did not finish in time",
 }
 """What `enum ls_failure` in agent/heap.h means."""
+
+_UNREADABLE = frozenset({8, 9, 12, 13, 14})
+"""Those of which objects or types of the target are the cause."""
+_AT_A_TYPE = frozenset({12, 13, 14})
+"""Those that happen where the references of an object are followed."""
+_OUT_OF_TIME = 14
+_WHEN_LATE = (
+    "Try again when the machine is less busy. If it stays so, an extension type of the target may "
+    "never come to an end when it tells what it refers to."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +158,18 @@ class HeapStream:
             raise BrokenStream("the stream of the frozen heap holds an impossible frame")
         frame = Frame(FrameKind(number), count, size)
         if frame.kind is FrameKind.FAILED:
-            reason = FAILURES.get(count, f"failure {count}")
-            raise SnapshotFailed(f"the heap snapshot failed: {reason}")
+            raise self._failure(frame)
         return frame
+
+    def _failure(self, frame: Frame) -> SnapshotFailed:
+        """Return what the last frame of a copy that gave up tells."""
+        told = f"the heap snapshot failed: {FAILURES.get(frame.count, f'failure {frame.count}')}"
+        if frame.count not in _UNREADABLE:
+            return SnapshotFailed(told)
+        name = text_of(bytes(self.payload(frame)[_USED.size :]))[:LONGEST_NAME]
+        if name and frame.count in _AT_A_TYPE:
+            told += f" at the references of an object of type {name}"
+        return HeapUnreadable(told, hint=_WHEN_LATE if frame.count == _OUT_OF_TIME else None)
 
     def payload(self, frame: Frame) -> bytearray:
         """Read the whole payload of `frame`."""
@@ -178,7 +216,8 @@ class HeapStream:
     def _look(self) -> None:
         self._still_there()
         if time.monotonic() >= self.deadline:
-            raise SnapshotFailed("the frozen copy of the target did not finish in time")
+            late = "the frozen copy of the target did not finish in time"
+            raise HeapUnreadable(late, hint=_WHEN_LATE)
 
 
 def text_of(content: bytes) -> str:

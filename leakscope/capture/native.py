@@ -21,7 +21,7 @@ import psutil
 
 from leakscope.capture.heapnames import HeapNames
 from leakscope.capture.heapreader import FrozenHeap, HeapCensus, read_census, read_heap
-from leakscope.capture.heapstream import FAILURES, HeapStream, SnapshotFailed
+from leakscope.capture.heapstream import FAILURES, HeapStream, HeapUnreadable, SnapshotFailed
 from leakscope.capture.interface import Reading
 from leakscope.capture.limits import memory_bound, promise_bound, writable_bytes
 from leakscope.capture.session import Session
@@ -54,6 +54,19 @@ _REFUSALS = {
     errno.EAGAIN: ": its user or control group may have no more processes",
     errno.ENOMEM: ": there is no memory for it, or none that may be promised",
 }
+
+
+_OF_ITS_OWN = frozenset(
+    {
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGILL,
+        signal.SIGFPE,
+        signal.SIGABRT,
+        signal.SIGALRM,
+    }
+)
+"""Signals that end a copy for what it was doing; others come from outside."""
 
 
 class NotEnoughMemory(LeakscopeError):
@@ -92,6 +105,7 @@ class NativeCapture:
         """Measure the target of `session`; `explain` answers `gather`, from a full snapshot."""
         self._session = session
         self._explain = explain
+        self._passed_over = 0
 
     @property
     def kind(self) -> CaptureKind:
@@ -101,7 +115,12 @@ class NativeCapture:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What readers of its figures must know."""
-        return ()
+        if not self._passed_over:
+            return ()
+        return (
+            f"An extension type tells of references that lead to no object ({self._passed_over}); "
+            "they were passed over.",
+        )
 
     def census(self) -> Reading:
         """Count what is alive now; see `Capture.census`.
@@ -113,6 +132,7 @@ class NativeCapture:
         """
         with self._frozen(_CENSUS, CENSUS_WITHIN_S) as (stream, pause):
             census = read_census(stream, containers=CONTAINERS)
+        self._passed_over = max(self._passed_over, census.summary.odd_references)
         return Reading(_totals(census), census.containers, pause.held_ms)
 
     @contextmanager
@@ -122,7 +142,9 @@ class NativeCapture:
         Raises as `census` does.
         """
         with self._frozen(_FULL, SNAPSHOT_WITHIN_S) as (stream, pause):
-            yield OpenHeap(read_heap(stream, containers=CONTAINERS), stream, pause)
+            heap = read_heap(stream, containers=CONTAINERS)
+            self._passed_over = max(self._passed_over, heap.summary.odd_references)
+            yield OpenHeap(heap, stream, pause)
 
     def gather(self, suspects: Suspects) -> Evidence:
         """Find out who holds the suspects; see `Capture.gather`."""
@@ -154,7 +176,10 @@ class NativeCapture:
             stream.close()
             ending = self._reap()
         if failed is not None:
-            raise SnapshotFailed(f"{failed}{ending}") from failed
+            kind = HeapUnreadable if ending in _OF_ITS_OWN else type(failed)
+            by = f" (it was ended by {_signal_name(ending)})" if ending else ""
+            hint = failed.remedy if kind is type(failed) else None
+            raise kind(f"{failed}{by}", hint=hint) from failed
 
     def _stream(self, opened: bytes, descriptor: int | None, within_s: int) -> HeapStream:
         failure, error, _, _, _, _ = _OPENED.unpack(opened)
@@ -181,16 +206,14 @@ class NativeCapture:
             )
         return budget
 
-    def _reap(self) -> str:
-        """Have the agent reap the copy; return how it ended if that was by a signal."""
+    def _reap(self) -> int:
+        """Have the agent reap the copy; return the signal that had ended it, 0 if none had."""
         try:
             reply = self._session.request(Opcode.HEAP_REAP, _REAP.pack(_REAP_WITHIN_MS))
         except LeakscopeError:
-            return ""
+            return 0
         child, status, killed = _REAPED.unpack(reply.body)
-        if child <= 0 or killed or not os.WIFSIGNALED(status):
-            return ""
-        return f" (it was ended by {_signal_name(os.WTERMSIG(status))})"
+        return 0 if child <= 0 or killed or not os.WIFSIGNALED(status) else os.WTERMSIG(status)
 
 
 def require_promise(pid: int, budget: int, *, proc: Path = Path("/proc")) -> None:

@@ -16,7 +16,7 @@ from leakscope.cli.live import Progress
 from leakscope.errors import ExitCode
 from leakscope.model.finding import Diagnosis, Verdict
 from leakscope.model.recording import Recording
-from leakscope.watching.captures import CaptureChoice
+from leakscope.watching.captures import CaptureChoice, heap_keeper
 from leakscope.watching.opening import connect_to
 from leakscope.watching.recorder import Plan, Recorder
 
@@ -35,9 +35,15 @@ def record(
     meter: WorkMeter | None = None,
     sites: bool = False,
     choice: CaptureChoice = CaptureChoice.AUTO,
+    keep: bool = False,
 ) -> Recording:
-    """Attach, take the samples of `plan`, detach; Ctrl-C ends it early with what there is."""
-    with attached_recorder(identity, plan, meter=meter, sites=sites, choice=choice) as recorder:
+    """Attach, take the samples of `plan`, detach; Ctrl-C ends it early with what there is.
+
+    With `keep` the recording has heap snapshots from either end, where they can be taken.
+    """
+    with attached_recorder(
+        identity, plan, meter=meter, sites=sites, choice=choice, keep=keep
+    ) as recorder:
         return recorder.record(plan)
 
 
@@ -49,6 +55,7 @@ def attached_recorder(
     meter: WorkMeter | None = None,
     sites: bool = False,
     choice: CaptureChoice = CaptureChoice.AUTO,
+    keep: bool = False,
 ) -> Iterator[Recorder]:
     """Yield a recorder of an attached target that shows its progress; detach on leaving."""
     with connect_to(identity, choice) as connected:
@@ -64,6 +71,7 @@ def attached_recorder(
                 meter=meter,
                 observer=progress,
                 sites=sites,
+                keep_heap=heap_keeper(connected.capture) if keep else None,
                 stop=stop,
             )
 

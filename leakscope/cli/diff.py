@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from leakscope.cli.console import deliver, refuse_outputs, report_width
+from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
 from leakscope.cli.options import force_option, json_option
+
+_STAGES_EACH = 3
 
 
 @click.command("diff")
@@ -22,16 +24,30 @@ from leakscope.cli.options import force_option, json_option
 @json_option
 @force_option
 def command(files: tuple[Path, ...], top: int, json_to: str | None, force: bool) -> None:
-    """Show how the types grew from file to file (snapshots or recordings), most first.
+    """Show what grew from file to file (snapshots or recordings), and where.
 
-    With three files or more each type has a slope with its 95 % interval. One recording alone is
+    Types that grew come most first; with three files or more each has a slope with its 95 %
+    interval. Of heap snapshots of one process it also says in which containers objects pile up,
+    who holds them, and with three or more whether what came has stayed. One recording alone is
     compared with itself, first sample to last.
     """
-    from leakscope.analysis.compare import compare
+    from leakscope.analysis.compare import comparable_heaps, compare
     from leakscope.report.comparison import render_comparison, render_comparison_json
     from leakscope.storage.files import load
+    from leakscope.watching.heap_compare import compare_heaps
+    from leakscope.watching.heap_view import HeapView
 
     refuse_outputs(None, json_to, force=force)
-    comparison = compare([load(file) for file in files])
-    text = render_comparison(comparison, width=report_width(), rows=top)
-    deliver(text, render_comparison_json(comparison), json_to, force=force)
+    wanted = True if len(files) == 1 else (-1,)
+    with progress(len(files) * _STAGES_EACH) as told:
+        recordings = []
+        for file in files:
+            told(f"{file}: objects and references")
+            recordings.append(load(file, heaps=wanted))
+        comparison = compare(recordings)
+        views = [HeapView(image, told=told) for image in comparable_heaps(recordings)]
+        heaps = compare_heaps(views) if len(views) > 1 else None
+    text = render_comparison(
+        comparison, heaps, width=report_width(), rows=top, color=colour_wanted()
+    )
+    deliver(text, render_comparison_json(comparison, heaps), json_to, force=force)

@@ -104,7 +104,8 @@ def run_gate(request: Request, *, output: Path | None, json_to: str | None, forc
     with _server(request) as identity:
         ports = wait_until_listening(identity, request.ready_timeout)
         with load_running(request.load) as load:
-            recording = _record(request, identity, _meter(request, ports), load)
+            meter = _meter(request, ports)
+            recording = _record(request, identity, meter, load, keep=output is not None)
         failure = load.failure
     diagnosis = diagnose(recording)
     result = judge(diagnosis, recording, request.budgets)
@@ -130,10 +131,15 @@ def run_gate(request: Request, *, output: Path | None, json_to: str | None, forc
 
 
 def _record(
-    request: Request, identity: ProcessIdentity, meter: WorkMeter | None, load: LoadLoop
+    request: Request,
+    identity: ProcessIdentity,
+    meter: WorkMeter | None,
+    load: LoadLoop,
+    *,
+    keep: bool,
 ) -> Recording:
     schedule = plan(request.every, request.duration, usual=_USUAL_EVERY_S)
-    with attached_recorder(identity, schedule, meter=meter) as recorder:
+    with attached_recorder(identity, schedule, meter=meter, keep=keep) as recorder:
         recorder.finished = load.failed
         recording = recorder.record(schedule)
     work = [census.work for census in recording.censuses if census.work is not None]

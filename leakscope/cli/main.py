@@ -11,10 +11,12 @@ import click
 
 from leakscope import __version__
 from leakscope.errors import ExitCode, LeakscopeError
+from leakscope.report.text import printable
 
 _COMMANDS = {
     "watch": "Watch a process and say what leaks, how fast and who holds it.",
     "snapshot": "Record what is alive in a process now.",
+    "top": "Show what there is most of in a heap snapshot.",
     "diff": "Show what grew from one file to the next.",
     "why": "Show why objects of a type are alive.",
     "check": "Fail if a server leaks under load: a gate for CI.",
@@ -81,6 +83,7 @@ def run() -> None:
 
 
 def _explain(problem: LeakscopeError) -> None:
-    click.echo(f"leakscope: {problem}", err=True)
+    # Names of the target may be in it.
+    click.echo(f"leakscope: {printable(str(problem))}", err=True)
     if problem.remedy:
-        click.echo(f"hint: {problem.remedy}", err=True)
+        click.echo(f"hint: {printable(problem.remedy)}", err=True)

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from leakscope.cli.arguments import parse_pid
-from leakscope.cli.console import note, refuse_outputs
+from leakscope.cli.console import note, progress, refuse_outputs
 from leakscope.cli.options import force_option, json_option, output_option
 
 _TOP = 15
+_STAGES = 5
 
 
 @click.command("snapshot")
@@ -19,21 +20,27 @@ _TOP = 15
 @json_option
 @force_option
 def command(pid: str, output: Path, json_to: str | None, force: bool) -> None:
-    """Record what is alive in process PID now, and print the most numerous types.
+    """Record every object of process PID and who refers to whom, and print what there is most of.
 
-    Compare two or more snapshots with `leakscope diff`.
+    Look into FILE with `leakscope top` and `leakscope why`, on any machine; compare two or more
+    with `leakscope diff`. Where the heap cannot be frozen, FILE only counts types.
     """
     from leakscope.capture.process import identify
-    from leakscope.cli.console import deliver, report_width
+    from leakscope.cli.console import colour_wanted, deliver, report_width
     from leakscope.report.census import render_census, render_census_json
     from leakscope.storage.files import save
+    from leakscope.watching.captures import heap_keeper
+    from leakscope.watching.heap_top import summary_of
+    from leakscope.watching.heap_view import HeapView
     from leakscope.watching.opening import connect_to
     from leakscope.watching.recorder import single_census
 
     refuse_outputs(output, json_to, force=force)
-    with connect_to(identify(parse_pid(pid))) as connected:
-        recording = single_census(connected.target, connected.capture)
-    text = render_census(recording, width=report_width(), rows=_TOP)
-    deliver(text, render_census_json(recording), json_to, force=force)
+    with connect_to(identify(parse_pid(pid))) as connected, progress(_STAGES) as told:
+        keep = heap_keeper(connected.capture, told)
+        recording = single_census(connected.target, connected.capture, keep)
+    heap = summary_of(HeapView(recording.heaps[-1])) if recording.heaps else None
+    text = render_census(recording, heap, width=report_width(), rows=_TOP, color=colour_wanted())
+    deliver(text, render_census_json(recording, heap), json_to, force=force)
     save(recording, output, force=force)
     note(f"snapshot written to {output}")

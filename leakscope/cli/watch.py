@@ -43,7 +43,7 @@ Examples:
 @work_option
 @capture_option
 @sites_option
-@output_option(required=False, help_text="Keep the recording in FILE, for diff and why.")
+@output_option(required=False, help_text="Keep the recording in FILE, for diff, top and why.")
 @json_option
 @force_option
 def command(
@@ -80,6 +80,7 @@ def command(
         meter=meter_for(work),
         sites=sites == "tracemalloc",
         choice=CaptureChoice(capture_kind),
+        keep=output is not None,
     )
     if pid is not None:
         recording, status = how(identify(pid)), 0

@@ -1,38 +1,64 @@
-"""`leakscope why`: the chain that keeps objects of a type alive."""
+"""`leakscope why`: the chains that keep objects alive."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from leakscope.cli.arguments import parse_pid
-from leakscope.cli.console import deliver, refuse_outputs, report_width
+from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
 from leakscope.cli.options import force_option, json_option
+
+if TYPE_CHECKING:
+    from leakscope.model.explanation import Explanation, ObjectFacts
+    from leakscope.watching.explaining import Answer
+
+
+_STAGES = 4
 
 
 @click.command("why")
 @click.argument("source", metavar="PID|FILE")
-@click.argument("type_name", metavar="TYPE")
+@click.argument("what", metavar="TYPE|@ADDRESS")
 @json_option
 @force_option
-def command(source: str, type_name: str, json_to: str | None, force: bool) -> None:
-    """Show why objects of TYPE are alive: who holds them, from a named root down.
+def command(source: str, what: str, json_to: str | None, force: bool) -> None:
+    """Show why objects of TYPE, or the one at ADDRESS, are alive.
 
-    TYPE is a qualified name such as `shop.audit.Record`; the last part is enough if only one
-    type is called so.
+    Says who holds them, from a named root down, in which other ways they are held, and what they
+    keep alive. TYPE is a qualified name such as `shop.audit.Record`; the last part is enough if
+    only one type is called so.
     """
-    from leakscope.report.why import render_why, render_why_json
     from leakscope.watching.explaining import explain_from_file, explain_from_process
 
     refuse_outputs(None, json_to, force=force)
-    if source.isdigit() and not Path(source).exists():
-        answer = explain_from_process(parse_pid(source), type_name)
-    else:
-        answer = explain_from_file(Path(source), type_name)
-    deliver(
-        render_why(answer.type, answer.evidence, width=report_width()),
-        render_why_json(answer.type, answer.evidence),
-        json_to,
-        force=force,
+    with progress(_STAGES) as told:
+        if source.isdigit() and not Path(source).exists():
+            answer = explain_from_process(parse_pid(source), what, told)
+        else:
+            answer = explain_from_file(Path(source), what, told)
+    text, document = _rendered(answer)
+    deliver(text, document, json_to, force=force)
+
+
+def _rendered(answer: Explanation | ObjectFacts | Answer) -> tuple[str, str]:
+    from leakscope.model.explanation import Explanation, ObjectFacts
+    from leakscope.report import explanation, why
+
+    width, color = report_width(), colour_wanted()
+    if isinstance(answer, Explanation):
+        return (
+            explanation.render_explanation(answer, width=width, color=color),
+            explanation.render_explanation_json(answer),
+        )
+    if isinstance(answer, ObjectFacts):
+        return (
+            explanation.render_object(answer, width=width, color=color),
+            explanation.render_object_json(answer),
+        )
+    return (
+        why.render_why(answer.type, answer.evidence, width=width, color=color),
+        why.render_why_json(answer.type, answer.evidence),
     )

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+HELD_BY = "held by"
+"""The edge to the first object of a chain whose root was not found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -29,12 +29,24 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
+class Missable:
+    """The smallest leak of objects of one type that a run could have missed."""
+
+    type: str
+    rate: float
+    """Objects per unit of work: the upper bound of a growth that was let through."""
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """What the gate decided."""
 
     passed: bool
     breaches: tuple[Breach, ...]
     """Largest excess first, ties by type."""
-    excluded: float
-    """Upper bound of the fastest growth that was let through: the smallest leak that the run
-    could have missed, objects per unit of work."""
+    excluded: Missable | None = None
+    """Of all types that have a meaning of their own, the one of which most could have been missed;
+    None if none was counted."""
+    excluded_plain: Missable | None = None
+    """The same of the building blocks (`str`, `dict`…). Every program has many of them that come
+    and go, so their bound is looser; what they leak with is mostly an object of the others."""

@@ -10,6 +10,10 @@ from leakscope.model.evidence import Site
 from leakscope.model.heap import HeapSnapshot
 from leakscope.model.roots import HeapRoots
 
+FieldKey = tuple[str, str, int, int]
+"""A field of a class: the type of the object that this one is only a part of (empty if it is not),
+the type, how many references such an object has, and which of them it is, from 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeptNames:
@@ -21,6 +25,8 @@ class KeptNames:
     edges: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """By address of the referring object and of its referent: what the reference is called. Empty
     text where the referent is only a part of the object before it."""
+    fields: Mapping[FieldKey, str] = field(default_factory=dict)
+    """What the references of all objects of a class are called."""
     labels: Mapping[int, str] = field(default_factory=dict)
     """By address: what an object is called as the beginning of a chain."""
     suspended: Mapping[int, tuple[Site, ...]] = field(default_factory=dict)

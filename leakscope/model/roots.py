@@ -24,6 +24,16 @@ class ThreadRoot:
     """As `threading` calls it, or else its ident."""
     storage: int
     """Address of the dict that holds its thread-local data, 0 if it has none."""
+    context: int = 0
+    """Address of the context that its context variables are set in, 0 if it has none."""
+
+    def label(self, address: int) -> str | None:
+        """Return what the object at `address` is called if it is the thread's, as a root."""
+        if not address:
+            return None
+        if address == self.storage:
+            return f"thread-local data of thread {self.name}"
+        return f"context of thread {self.name}" if address == self.context else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,6 @@ class HeapRoots:
             if module.address == address:
                 return f"module {module.name}"
         for thread in self.threads:
-            if thread.storage == address:
-                return f"thread-local data of thread {thread.name}"
+            if (label := thread.label(address)) is not None:
+                return label
         return next((local.label for local in self.locals if local.address == address), None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from leakscope.model.census import Census
+from leakscope.model.explanation import HeapSummary
 from leakscope.model.recording import Recording
 from leakscope.report.documents import dump
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.table import FigureColumn, put_table
 from leakscope.report.text import bytes_text, milliseconds, plural, type_text
+from leakscope.report.top import put_heap, summary_document
 
 SCHEMA = "leakscope.census/1"
 
@@ -15,12 +17,22 @@ _CONTAINERS_SHOWN = 5
 
 
 def render_census(
-    recording: Recording, *, width: int = 100, rows: int = 15, color: bool = False
+    recording: Recording,
+    heap: HeapSummary | None = None,
+    *,
+    width: int = 100,
+    rows: int = 15,
+    color: bool = False,
 ) -> str:
-    """Return the `rows` most numerous types of the last census, and its longest containers."""
+    """Return the `rows` most numerous types of the last census, and its longest containers.
+
+    `heap` is the size of the heap snapshot that was kept with it.
+    """
     census = recording.censuses[-1]
     page = Page(width, color=color)
     page.put((Span(_summary(recording), Style.STRONG),), hang="  ")
+    if heap is not None:
+        put_heap(page, heap)
     page.blank()
     names = _by_count(census)[:rows]
     totals = [census.types[name] for name in names]
@@ -43,7 +55,7 @@ def render_census(
     return page.text()
 
 
-def render_census_json(recording: Recording) -> str:
+def render_census_json(recording: Recording, heap: HeapSummary | None = None) -> str:
     """Return the last census as JSON: all types, most numerous first, ties by name."""
     census, target = recording.censuses[-1], recording.target
     return dump(
@@ -72,6 +84,7 @@ def render_census_json(recording: Recording) -> str:
                 {"address": each.address, "type": each.type, "length": each.length}
                 for each in census.containers
             ],
+            "heap": None if heap is None else summary_document(heap),
             "caveats": recording.caveats,
         }
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leakscope.model.comparison import Comparison, TypeChange
+from leakscope.model.heapgrowth import HeapComparison
 from leakscope.report.documents import Json, dump, interval
+from leakscope.report.heapgrowth import heap_comparison_document, put_heap_comparison
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.table import FigureColumn, put_table
 from leakscope.report.text import (
@@ -21,9 +23,17 @@ SCHEMA = "leakscope.diff/1"
 
 
 def render_comparison(
-    comparison: Comparison, *, width: int = 100, rows: int = 25, color: bool = False
+    comparison: Comparison,
+    heaps: HeapComparison | None = None,
+    *,
+    width: int = 100,
+    rows: int = 25,
+    color: bool = False,
 ) -> str:
-    """Return a table of the first `rows` types that changed, in the order of `comparison`."""
+    """Return a table of the first `rows` types that changed, in the order of `comparison`.
+
+    Where heaps were compared, it is followed by the places at which they grew.
+    """
     page = Page(width, color=color)
     page.put((Span(_summary(comparison), Style.STRONG),), hang="  ")
     if not comparison.same_process:
@@ -34,19 +44,25 @@ def render_comparison(
             ),
             hang="  ",
         )
+    _put_changes(page, comparison, rows)
+    if heaps is not None:
+        put_heap_comparison(page, heaps)
+    return page.text()
+
+
+def _put_changes(page: Page, comparison: Comparison, rows: int) -> None:
     changes = comparison.changes[:rows]
     if not changes:
         page.put("no type gained or lost an object")
-        return page.text()
+        return
     page.blank()
     put_table(page, _columns(comparison, changes), "type", [type_text(c.type) for c in changes])
     rest = len(comparison.changes) - len(changes)
     if rest:
         page.put(f"and {plural(rest, 'more type')} (--top or --json shows them)", hang="  ")
-    return page.text()
 
 
-def render_comparison_json(comparison: Comparison) -> str:
+def render_comparison_json(comparison: Comparison, heaps: HeapComparison | None = None) -> str:
     """Return all changes as JSON, in the order of `comparison`."""
     return dump(
         {
@@ -57,6 +73,7 @@ def render_comparison_json(comparison: Comparison) -> str:
             "work": comparison.work,
             "same_process": comparison.same_process,
             "changes": [_change(change) for change in comparison.changes],
+            "heap": None if heaps is None else heap_comparison_document(heaps),
         }
     )
 

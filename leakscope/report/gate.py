@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leakscope.model.finding import Diagnosis
-from leakscope.model.gate import Breach, GateResult
+from leakscope.model.gate import Breach, GateResult, Missable
 from leakscope.report.documents import Json, dump, interval
 from leakscope.report.json import report_document
 from leakscope.report.layout import Page, Span, Style
@@ -17,14 +17,9 @@ def render_gate(result: GateResult, unit: str, *, width: int = 100, color: bool 
     """
     page = Page(width, color=color)
     if result.passed:
-        missed = f"a leak of up to {number(result.excluded)} objects per {unit}"
-        page.put(
-            (
-                Span("GATE PASSED:", Style.GOOD),
-                Span(f"no type grew faster than its budget ({missed} could have been missed)"),
-            ),
-            hang="  ",
-        )
+        words = Span("no type grew faster than its budget")
+        page.put((Span("GATE PASSED:", Style.GOOD), words), hang="  ")
+        _put_missable(page, result, unit)
     elif not result.breaches:
         page.put(
             (
@@ -46,7 +41,8 @@ def render_gate_json(diagnosis: Diagnosis, result: GateResult) -> str:
     """Return the JSON report of `diagnosis` with the decision under `gate`."""
     gate: dict[str, Json] = {
         "passed": result.passed,
-        "excluded": result.excluded,
+        "excluded": _missable(result.excluded),
+        "excluded_plain": _missable(result.excluded_plain),
         "breaches": [
             {
                 "type": breach.type,
@@ -59,6 +55,19 @@ def render_gate_json(diagnosis: Diagnosis, result: GateResult) -> str:
         ],
     }
     return dump({**report_document(diagnosis), "gate": gate})
+
+
+def _put_missable(page: Page, result: GateResult, unit: str) -> None:
+    """Say the smallest leak that the run could have missed."""
+    bounds = [item for item in (result.excluded, result.excluded_plain) if item is not None]
+    if not bounds:
+        return
+    most = " or ".join(f"{number(item.rate)} {type_text(item.type)}" for item in bounds)
+    page.put((Span(f"could have been missed: less than {most} per {unit}"),), indent="  ")
+
+
+def _missable(item: Missable | None) -> Json:
+    return None if item is None else {"type": item.type, "rate": item.rate}
 
 
 def _put_breach(page: Page, breach: Breach, unit: str) -> None:

@@ -1,4 +1,4 @@
-"""The container of a recording: a zip whose members are stored as they are.
+"""The container of a recording: a zip whose members are stored as they are, one at a time.
 
 The same members give the same bytes. Reading accepts only what writing produces (no compression,
 no comment, no directories, no 64-bit extension), so that no zip can expand: what its members claim
@@ -7,13 +7,15 @@ to hold is never more than the file has.
 
 from __future__ import annotations
 
-import io
+import hashlib
 import os
 import stat
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, BinaryIO, TypeVar
 
 from leakscope.storage.errors import (
     CorruptedFile,
@@ -24,8 +26,8 @@ from leakscope.storage.errors import (
     cause,
 )
 
-MAX_FILE_BYTES = 1 << 30
-"""Several times what the largest tables compress to."""
+MAX_FILE_BYTES = (1 << 31) - 1
+"""What a zip without the 64-bit extension may be."""
 
 _MAX_MEMBERS = 64
 _END = struct.Struct("<4s4H2LH")
@@ -33,42 +35,147 @@ _END_SIGNATURE = b"PK\x05\x06"
 _LOCAL_SIGNATURE = b"PK\x03\x04"
 _EXTENSION_SIGNATURE = b"PK\x06\x07"
 _EXTENSION_BYTES = 20
+_LONGEST_COMMENT = 1 << 16
+_COPY_BYTES = 1 << 20
 _MIDNIGHT = (1980, 1, 1, 0, 0, 0)
 _READING = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError)
 
-
-def pack(members: Mapping[str, bytes]) -> bytes:
-    """Return a zip of `members`, in their order."""
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
-        for name, content in members.items():
-            entry = zipfile.ZipInfo(name, date_time=_MIDNIGHT)
-            entry.create_system = 3
-            entry.external_attr = 0o600 << 16
-            archive.writestr(entry, content)
-    return sink.getvalue()
+Result = TypeVar("Result")
 
 
-def unpack(path: Path) -> dict[str, bytes]:
-    """Return the members of the file at `path`, in the file's order.
+class ArchiveTooLarge(Exception):
+    """More than a zip may hold was to be written; the message says so."""
 
-    Raises an `UnreadableFile` for everything that `pack` did not write.
+
+class Sink:
+    """Where a member's bytes go: one after the other, counted and digested on the way.
+
+    Once a write has failed, later ones do nothing: a library that tidies up after its failure must
+    not hide what happened.
     """
-    content = _read(path)
-    _check_frame(path, content)
+
+    closed = False
+
+    def __init__(self, member: IO[bytes], room: int) -> None:
+        """Pass at most `room` bytes on to `member`."""
+        self.size = 0
+        self._member = member
+        self._room = room
+        self._digest = hashlib.sha256()
+        self._failed = False
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what was written so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def write(self, content: bytes) -> int:
+        """Pass bytes on. Raises `OSError` or `ArchiveTooLarge`."""
+        if self._failed:
+            return len(content)
+        try:
+            if len(content) > self._room - self.size:
+                raise ArchiveTooLarge("it is larger than any file that leakscope would read again")
+            self._member.write(content)
+        except BaseException:
+            self._failed = True
+            raise
+        self._digest.update(content)
+        self.size += len(content)
+        return len(content)
+
+    def flush(self) -> None:
+        """Do nothing: the file is flushed when it is whole."""
+
+
+class Packer:
+    """A zip that is being written, member after member."""
+
+    def __init__(self, file: BinaryIO, archive: zipfile.ZipFile) -> None:
+        self._file = file
+        self._archive = archive
+
+    @contextmanager
+    def member(self, name: str) -> Iterator[Sink]:
+        """Open a member; whatever is written until the block is left is in it."""
+        entry = zipfile.ZipInfo(name, date_time=_MIDNIGHT)
+        entry.create_system = 3
+        entry.external_attr = 0o600 << 16
+        with self._archive.open(entry, "w") as member:
+            # What the list of contents will take is no more than this.
+            yield Sink(member, MAX_FILE_BYTES - self._file.tell() - (_MAX_MEMBERS << 10))
+
+
+@contextmanager
+def packing(file: BinaryIO) -> Iterator[Packer]:
+    """Write a zip to `file`, which must be seekable."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as archive:
+        yield Packer(file, archive)
+
+
+class Archive:
+    """A zip that `packing` wrote, or one that reads the same."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path = path
+        self._archive = archive
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The members, in the file's order."""
+        return tuple(self._archive.namelist())
+
+    def size(self, name: str) -> int:
+        """Return how many bytes a member has."""
+        return self._archive.getinfo(name).file_size
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a member. Raises an `UnreadableFile`."""
+        return _guarded(self._path, lambda: self._archive.read(name))
+
+    def digest(self, name: str) -> str:
+        """Return a member's SHA-256 in hexadecimal. Raises an `UnreadableFile`."""
+        digest = hashlib.sha256()
+        for piece in self.pieces(name):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Yield the bytes of a member, a mebibyte at a time. Raises an `UnreadableFile`."""
+        member = _guarded(self._path, lambda: self._archive.open(name))
+        with member:
+            while piece := _guarded(self._path, lambda: member.read(_COPY_BYTES)):
+                yield piece
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[Archive]:
+    """Open the file at `path`.
+
+    Raises an `UnreadableFile` for everything that `packing` did not write; what is in its members
+    is only seen when they are read.
+    """
+    with _opened(path) as file:
+        size = _guarded(path, lambda: file.seek(0, os.SEEK_END))
+        _guarded(path, lambda: _check_frame(path, file, size))
+        archive = _guarded(path, lambda: zipfile.ZipFile(file))
+        with archive:
+            _check_entries(path, archive.infolist(), size)
+            yield Archive(path, archive)
+
+
+def _guarded(path: Path, action: Callable[[], Result]) -> Result:
+    """Return what reading gives; what goes wrong is the file's fault."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-            _check_entries(path, entries, len(content))
-            return {entry.filename: archive.read(entry) for entry in entries}
+        return action()
     except _READING as problem:
         raise CorruptedFile(f"{path} is damaged: {cause(problem)}") from None
     except struct.error:
         raise CorruptedFile(f"{path} is damaged: its list of contents is cut") from None
 
 
-def _read(path: Path) -> bytes:
-    """Return the bytes of a regular file of bearable size; never waits on a pipe or device."""
+def _opened(path: Path) -> BinaryIO:
+    """Open a regular file of bearable size; never waits on a pipe or device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -85,37 +192,40 @@ def _read(path: Path) -> bytes:
             raise ForeignFile(f"{path} is not a regular file")
         if there.st_size > MAX_FILE_BYTES:
             raise ForeignFile(f"{path} is larger than any recording")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(there.st_size)
-    except OSError as problem:
-        raise _cannot_read(path, problem) from None
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
 
 
 def _cannot_read(path: Path, problem: OSError | ValueError) -> UnreadableFile:
     return UnreadableFile(f"cannot read {path}: {getattr(problem, 'strerror', None) or problem}")
 
 
-def _check_frame(path: Path, content: bytes) -> None:
-    """Refuse what does not begin and end as `pack`'s output does."""
-    if not content:
+def _check_frame(path: Path, file: BinaryIO, size: int) -> None:
+    """Refuse what does not begin and end as `packing`'s output does."""
+    file.seek(0)
+    head = file.read(len(_LOCAL_SIGNATURE))
+    file.seek(max(0, size - _END.size - _LONGEST_COMMENT))
+    tail = file.read(_END.size + _LONGEST_COMMENT)
+    if not head:
         raise TruncatedFile(f"{path} is empty")
-    if not content.startswith(_LOCAL_SIGNATURE[: len(content)]):
+    if not _LOCAL_SIGNATURE.startswith(head):
         raise ForeignFile(f"{path} is not a leakscope recording")
-    if len(content) < _END.size or content[-_END.size :][:4] != _END_SIGNATURE:
-        if _END_SIGNATURE in content[-_END.size - (1 << 16) : -_END.size]:
+    end = tail[-_END.size :]
+    if len(end) < _END.size or not end.startswith(_END_SIGNATURE):
+        if _END_SIGNATURE in tail[: -_END.size]:
             raise ForeignFile(f"{path} is a zip, but not a leakscope recording")
         raise TruncatedFile(f"{path} is cut off: the end is missing")
-    _, disk, first_disk, here, entries, size, offset, comment = _END.unpack(content[-_END.size :])
-    extension = content[-_END.size - _EXTENSION_BYTES :][:4]
+    _, disk, first_disk, here, entries, listed, offset, comment = _END.unpack(end)
+    extension = tail[-_END.size - _EXTENSION_BYTES :][:4]
     if (
         disk
         or first_disk
         or comment
         or here != entries
         or entries > _MAX_MEMBERS
-        or offset + size + _END.size != len(content)
+        or offset + listed + _END.size != size
         or extension == _EXTENSION_SIGNATURE
     ):
         raise ForeignFile(f"{path} is a zip, but not a leakscope recording")

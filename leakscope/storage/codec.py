@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from leakscope.model.census import Census, ContainerLength, ProcessMetrics, TypeTotal
+from leakscope.model.census import Census, ProcessMetrics, TypeTotal
+from leakscope.model.image import HeapImage
 from leakscope.model.recording import Recording
+from leakscope.storage.containers import container_table, decode_containers, encode_containers
 from leakscope.storage.evidence import EVIDENCE_TABLES, decode_evidence, encode_evidence
+from leakscope.storage.heaps import encode_heaps
 from leakscope.storage.manifest import Manifest
-from leakscope.storage.tables import BadTable, Column, Kind, Table, TableSpec, grouped, owners
+from leakscope.storage.tables import BadTable, Column, Kind, Stream, Table, TableSpec, owners
 
 TYPES = TableSpec(
     "types",
+    "all objects of one type at one census",
     (
         Column("census", Kind.COUNT),
         Column("type", Kind.TEXT),
@@ -23,17 +27,12 @@ TYPES = TableSpec(
         Column("bytes", Kind.COUNT),
     ),
 )
-CONTAINERS = TableSpec(
-    "containers",
-    (
-        Column("census", Kind.COUNT),
-        Column("address", Kind.ADDRESS),
-        Column("type", Kind.TEXT),
-        Column("length", Kind.COUNT),
-    ),
+CONTAINERS = container_table(
+    "containers", "the length of one large container at one census, longest first", "census"
 )
 CENSUS = TableSpec(
     "census",
+    "one census: when, at which count of work, what the target took",
     (
         Column("index", Kind.COUNT),
         Column("at", Kind.REAL),
@@ -47,22 +46,30 @@ CENSUS = TableSpec(
     ),
 )
 TABLES = (TYPES, CONTAINERS, CENSUS, *EVIDENCE_TABLES)
-"""Every table of the format, in the order of the file."""
+"""Those of every recording, in the order of the file; `HEAP_TABLES` follow when it has heaps."""
 
 
-def encode(recording: Recording) -> list[Table]:
-    """Return the tables of `recording`, in the order of `TABLES`."""
+def encode(recording: Recording) -> list[Table | Stream]:
+    """Return the tables of `recording`, in the order of the file.
+
+    Raises `BadTable` when there is no census, or a heap that cannot be.
+    """
     censuses = recording.censuses
+    if not censuses:
+        raise BadTable("it holds no census")
     return [
         _encode_types(censuses),
-        _encode_containers(censuses),
+        encode_containers(CONTAINERS, [census.containers for census in censuses]),
         _encode_census(censuses),
         *encode_evidence(recording.evidence),
+        *(encode_heaps(recording.heaps) if recording.heaps else ()),
     ]
 
 
-def decode(manifest: Manifest, tables: Mapping[str, Table]) -> Recording:
-    """Return the recording that a manifest and tables (by name) describe.
+def decode(
+    manifest: Manifest, tables: Mapping[str, Table], heaps: tuple[HeapImage, ...]
+) -> Recording:
+    """Return the recording that a manifest, the `TABLES` (by name) and heaps describe.
 
     Raises `BadTable` when the tables contradict each other.
     """
@@ -76,6 +83,7 @@ def decode(manifest: Manifest, tables: Mapping[str, Table]) -> Recording:
         limit=manifest.limit,
         caveats=manifest.caveats,
         leakscope=manifest.leakscope,
+        heaps=heaps,
     )
 
 
@@ -87,19 +95,6 @@ def _encode_types(censuses: Sequence[Census]) -> Table:
             "type": [name for census in censuses for name in census.types],
             "objects": [total.objects for c in censuses for total in c.types.values()],
             "bytes": [total.bytes for c in censuses for total in c.types.values()],
-        },
-    )
-
-
-def _encode_containers(censuses: Sequence[Census]) -> Table:
-    containers = [(i, each) for i, census in enumerate(censuses) for each in census.containers]
-    return Table(
-        CONTAINERS,
-        {
-            "census": [i for i, _ in containers],
-            "address": [each.address for _, each in containers],
-            "type": [each.type for _, each in containers],
-            "length": [each.length for _, each in containers],
         },
     )
 
@@ -128,7 +123,7 @@ def _decode_censuses(tables: Mapping[str, Table]) -> tuple[Census, ...]:
     if list(census.ints("index")) != list(range(census.rows)):
         raise BadTable("the censuses are not numbered in order")
     types = _decode_types(tables[TYPES.name], census.rows)
-    containers = _decode_containers(tables[CONTAINERS.name], census.rows)
+    containers = decode_containers(tables[CONTAINERS.name], census.rows)
     metrics = _decode_metrics(census)
     at, work, pauses = census.floats("at"), census.maybe_floats("work"), census.floats("pause_ms")
     return tuple(
@@ -158,13 +153,6 @@ def _decode_types(table: Table, censuses: int) -> list[dict[str, TypeTotal]]:
             raise BadTable("a type is counted twice in one census")
         decoded[census][names[row]] = total
     return decoded
-
-
-def _decode_containers(table: Table, censuses: int) -> list[list[ContainerLength]]:
-    rows = zip(table.ints("address"), table.texts("type"), table.ints("length"), strict=True)
-    return grouped(
-        owners(table, "census", censuses), (ContainerLength(*row) for row in rows), censuses
-    )
 
 
 def _decode_metrics(census: Table) -> list[ProcessMetrics]:

@@ -13,10 +13,12 @@ from leakscope.model.evidence import (
     Step,
     TypeEvidence,
 )
+from leakscope.storage.stacks import decode_stacks, encode_stacks, stack_table
 from leakscope.storage.tables import BadTable, Column, Kind, Table, TableSpec, grouped, owners
 
 HOLDERS = TableSpec(
     "evidence_holders",
+    "a container that grows, and where its leading entry was defined",
     (
         Column("address", Kind.ADDRESS),
         Column("type", Kind.TEXT),
@@ -27,10 +29,14 @@ HOLDERS = TableSpec(
     ),
 )
 SUSPECT_TYPES = TableSpec(
-    "evidence_types", (Column("type", Kind.TEXT), Column("objects", Kind.COUNT))
+    "evidence_types",
+    "a type that grows",
+    (Column("type", Kind.TEXT), Column("objects", Kind.COUNT)),
 )
 STEPS = TableSpec(
     "evidence_steps",
+    "one reference of a chain: `of` is `holder` or `type`, `row` its row in `evidence_holders` or "
+    "`evidence_types`, `part` is `chain` or `entry`",
     (
         Column("of", Kind.TEXT),
         Column("row", Kind.COUNT),
@@ -40,10 +46,9 @@ STEPS = TableSpec(
         Column("type", Kind.TEXT),
     ),
 )
-"""`of` is `holder` or `type`, `row` its row in `evidence_holders` or `evidence_types`; `part` is
-`chain` or `entry`."""
 SHARES = TableSpec(
     "evidence_shares",
+    "what an entry of a holder keeps alive of one type, on average",
     (
         Column("holder", Kind.COUNT),
         Column("type", Kind.TEXT),
@@ -52,17 +57,14 @@ SHARES = TableSpec(
     ),
 )
 ALLOCATIONS = TableSpec(
-    "evidence_allocations", (Column("bytes", Kind.COUNT), Column("blocks", Kind.COUNT))
+    "evidence_allocations",
+    "what one call stack allocated and has not freed",
+    (Column("bytes", Kind.COUNT), Column("blocks", Kind.COUNT)),
 )
-FRAMES = TableSpec(
+FRAMES = stack_table(
     "evidence_frames",
-    (
-        Column("allocation", Kind.COUNT),
-        Column("position", Kind.COUNT),
-        Column("file", Kind.TEXT),
-        Column("line", Kind.INTEGER),
-        Column("function", Kind.TEXT),
-    ),
+    "one line of such a stack, innermost first; `allocation` is a row of `evidence_allocations`",
+    "allocation",
 )
 EVIDENCE_TABLES = (HOLDERS, SUSPECT_TYPES, STEPS, SHARES, ALLOCATIONS, FRAMES)
 
@@ -229,38 +231,13 @@ def _encode_shares(holders: Sequence[HolderEvidence]) -> Table:
 
 
 def _encode_allocations(growths: Sequence[SiteGrowth]) -> list[Table]:
-    frames = [
-        (row, position, site)
-        for row, growth in enumerate(growths)
-        for position, site in enumerate(growth.stack)
-    ]
-    allocations = {"bytes": [g.bytes for g in growths], "blocks": [g.blocks for g in growths]}
     return [
-        Table(ALLOCATIONS, allocations),
-        Table(
-            FRAMES,
-            {
-                "allocation": [row for row, _, _ in frames],
-                "position": [position for _, position, _ in frames],
-                "file": [site.file for _, _, site in frames],
-                "line": [site.line for _, _, site in frames],
-                "function": [site.function for _, _, site in frames],
-            },
-        ),
+        Table.of(ALLOCATIONS, ((growth.bytes, growth.blocks) for growth in growths)),
+        encode_stacks(FRAMES, [growth.stack for growth in growths]),
     ]
 
 
 def _decode_allocations(table: Table, frames: Table) -> tuple[SiteGrowth, ...]:
-    rows = zip(frames.texts("file"), frames.ints("line"), frames.texts("function"), strict=True)
-    stacks = grouped(
-        owners(frames, "allocation", table.rows), (Site(*row) for row in rows), table.rows
-    )
-    seen = [0] * table.rows
-    for owner, position in zip(frames.ints("allocation"), frames.ints("position"), strict=True):
-        if position != seen[owner]:
-            raise BadTable("evidence_frames are not in order")
-        seen[owner] += 1
-    growths = zip(table.ints("bytes"), table.ints("blocks"), strict=True)
-    return tuple(
-        SiteGrowth(tuple(stacks[row]), size, blocks) for row, (size, blocks) in enumerate(growths)
-    )
+    stacks = decode_stacks(frames, table.rows)
+    growths = zip(stacks, table.ints("bytes"), table.ints("blocks"), strict=True)
+    return tuple(SiteGrowth(*growth) for growth in growths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import platform
@@ -16,8 +15,10 @@ from leakscope.storage.surrogates import from_utf8_text, to_utf8_text
 
 FORMAT = "leakscope.recording"
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # 1: types, containers, census and evidence_* tables.
+# 2: and, exactly when heap snapshots were kept, heaps, heap_types, heap_containers, modules,
+#    threads, locals, names, labels, suspensions, suspension_frames, objects and references.
 
 MEMBER = "manifest.json"
 MAX_BYTES = 16 << 20
@@ -54,16 +55,13 @@ class MemberInfo:
     rows: int
     sha256: str
 
-    @classmethod
-    def of(cls, content: bytes, rows: int) -> MemberInfo:
-        """Describe a member of `rows` rows."""
-        return cls(rows, hashlib.sha256(content).hexdigest())
-
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """Everything about a recording that is no table."""
 
+    version: int
+    """Of the format, from 1 to `FORMAT_VERSION`."""
     target: Target
     kind: CaptureKind
     work_unit: str
@@ -126,6 +124,7 @@ def decode(content: bytes) -> Manifest:
     except ValueError:
         raise BadManifest("it was made in an unknown way") from None
     return Manifest(
+        version=version,
         target=Target(
             pid=_count(target, "pid"),
             started=_number(target, "started"),

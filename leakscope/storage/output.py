@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from leakscope.storage.errors import CannotWrite, OutputExists
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_HINT = "Make room there, or name a file on a disk that has some; nothing was left behind."
 
 
 def refuse_unwritable(path: Path, *, force: bool = False) -> None:
@@ -34,10 +40,18 @@ def refuse_unwritable(path: Path, *, force: bool = False) -> None:
 
 
 def write_atomically(path: Path, content: bytes, *, force: bool = False) -> None:
-    """Write `content` to `path`, mode 0600: afterwards it is there whole, or as it was before.
+    """Write `content` to `path` as `written_atomically` does."""
+    with written_atomically(path, force=force) as file:
+        file.write(content)
 
-    Without `force` an existing file is never replaced, not even one that appears meanwhile.
-    Raises `OutputExists` or `CannotWrite`.
+
+@contextmanager
+def written_atomically(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+    """Yield a file that becomes `path`, mode 0600, when the block is left without an exception.
+
+    It is there whole, or as it was before: nothing half-written is left. Without `force` an
+    existing file is never replaced, not even one that appears meanwhile. Raises `OutputExists` or
+    `CannotWrite`, also for an `OSError` out of the block.
     """
     refuse_unwritable(path, force=force)
     try:
@@ -47,7 +61,7 @@ def write_atomically(path: Path, content: bytes, *, force: bool = False) -> None
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         _move(temporary, path, force=force)
@@ -96,4 +110,5 @@ def _refuse_directory(path: Path) -> None:
 
 def _cannot_write(path: Path, problem: OSError | ValueError) -> CannotWrite:
     reason = getattr(problem, "strerror", None) or str(problem)
-    return CannotWrite(f"cannot write {path}: {reason[:1].lower()}{reason[1:]}")
+    hint = _FULL_HINT if getattr(problem, "errno", None) in _FULL else None
+    return CannotWrite(f"cannot write {path}: {reason[:1].lower()}{reason[1:]}", hint=hint)

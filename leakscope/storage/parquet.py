@@ -1,4 +1,4 @@
-"""A table as Parquet with zstd, which any engine reads, and back.
+"""Tables as Parquet with zstd, which any engine reads, and back.
 
 Reading trusts nothing: sizes are bounded before bytes are expanded, and repeated text stays
 dictionary-encoded, so a small file cannot grow without bound.
@@ -7,124 +7,161 @@ dictionary-encoded, so a small file cannot grow without bound.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import accumulate
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+
+from leakscope.storage.archive import Sink
+from leakscope.storage.arrow import ArrowReader, schema, to_arrow
 from leakscope.storage.errors import cause
-from leakscope.storage.surrogates import from_utf8_text, to_utf8_text
-from leakscope.storage.tables import BadTable, Cell, Column, Kind, Table, TableSpec, check_column
+from leakscope.storage.pages import BadLayout, Layout, layout, most_rows
+from leakscope.storage.tables import (
+    DTYPES,
+    BadTable,
+    Cell,
+    Cells,
+    Column,
+    Kind,
+    Numbers,
+    Packing,
+    Stream,
+    Table,
+    TableSpec,
+)
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-MAX_ROWS = 20_000_000
-"""Of one table: a night of censuses every five seconds, of two thousand types each."""
 MAX_TABLE_BYTES = 1 << 30
-"""Of one table, expanded."""
+"""Of one table that is read as a whole, expanded."""
+GROUP_ROWS = 1 << 17
+"""Of a piece of a stream, at most: so much is held while it is written or read."""
 
 _BATCH_ROWS = 1 << 16
-_MAX_ROW_GROUPS = 4096
+_MAX_ROW_GROUPS = 1 << 13
+_READING = (OSError, ValueError, TypeError, OverflowError, MemoryError)
 _MAX_TEXT_BYTES = 1 << 24
 """Of one string in a Parquet footer."""
 
 
 def to_parquet(table: Table) -> bytes:
-    """Return `table` as a Parquet file, zstd. Raises `BadTable` for values no process can have."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    spec = table.spec
-    if table.rows > MAX_ROWS:
-        raise BadTable(f"{spec.name} has {table.rows:,} rows, more than {MAX_ROWS:,}")
-    arrays = []
-    for column in spec.columns:
-        cells = table.columns[column.name]
-        check_column(spec, column, cells)
-        if column.kind is Kind.TEXT:
-            cells = _encoded_texts(cast("Sequence[str | None]", cells))
-        try:
-            arrays.append(pa.array(cells, type=_plain_type(column)))
-        except (pa.ArrowException, OverflowError, TypeError, ValueError) as problem:
-            raise BadTable(f"{spec.name}.{column.name}: {cause(problem)}") from None
-    content = pa.Table.from_arrays(arrays, schema=pa.schema(_fields(spec)))
+    """Return `table` as a Parquet file. Raises `BadTable` for values no process can have."""
     sink = io.BytesIO()
-    pq.write_table(content, sink, compression="zstd", store_schema=False)
-    _check_expansion(spec, pq.read_metadata(sink))
-    return sink.getvalue()
+    rows = _write(Stream(table.spec, [table.columns]), sink)
+    content = sink.getvalue()
+    _check_whole(table.spec, _layout(table.spec, content, rows))
+    return content
+
+
+def stream_parquet(stream: Stream, sink: Sink) -> int:
+    """Write a table piece by piece; return its rows. Raises `BadTable`, or what `sink` raises."""
+    rows = _write(stream, sink)
+    if rows > min(stream.spec.most_rows, most_rows(sink.size)):
+        raise BadTable(f"{stream.spec.name} has {rows:,} rows, more than are read again")
+    return rows
 
 
 def from_parquet(spec: TableSpec, content: bytes, rows: int) -> Table:
     """Return the table of `rows` rows that `content` holds. Raises `BadTable` for all others."""
-    import pyarrow as pa
-
-    readers = [_reader(spec, column) for column in spec.columns]
-    try:
-        file = _opened(spec, content, rows)
-        read = 0
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
-            batch.validate(full=True)
-            read += batch.num_rows
-            if read > rows:
-                break
-            for reader, array in zip(readers, batch.columns, strict=True):
-                reader.add(array)
-    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, MemoryError) as why:
-        raise BadTable(f"{spec.name} is not a readable table ({cause(why)})") from None
-    if read != rows:
-        raise BadTable(f"{spec.name} does not have the {rows:,} rows it announces")
-    columns = {reader.column.name: reader.cells for reader in readers}
-    for reader in readers:
-        check_column(spec, reader.column, reader.cells)
-    return Table(spec, columns)
+    stored = StoredTable(spec, content, rows)
+    _check_whole(spec, stored.layout)
+    pieces = list(stored.pieces(0, rows))
+    return Table(
+        spec, {c.name: _joined(c, [piece[c.name] for piece in pieces]) for c in spec.columns}
+    )
 
 
-class _ValueReader:
-    """Collects a column of numbers, piece by piece."""
+class StoredTable:
+    """A table whose rows are read as they are asked for."""
 
-    def __init__(self, spec: TableSpec, column: Column) -> None:
+    def __init__(self, spec: TableSpec, content: bytes, rows: int) -> None:
+        """Look at what `content` says of itself. Raises `BadTable` if it is not `rows` rows."""
         self.spec = spec
-        self.column = column
-        self.cells: list[Cell] = []
+        self.layout = _layout(spec, content, rows)
+        self._content = content
+        self._starts = [0, *accumulate(self.layout.groups)]
 
-    def add(self, array: pa.Array) -> None:
-        """Append a piece's values as Python's."""
-        if not self.column.nullable and array.null_count:
-            raise BadTable(f"{self.spec.name}.{self.column.name} lacks values")
-        self.cells.extend(self._values(array))
+    def pieces(self, first: int, stop: int) -> Iterator[dict[str, Cells]]:
+        """Yield the rows from `first` up to `stop`, piece by piece.
 
-    def _values(self, array: pa.Array) -> Iterable[Cell]:
-        return cast("list[Cell]", array.to_pylist())
+        Only the row groups that they are in are read. Raises `BadTable`.
+        """
+        import pyarrow as pa
+
+        ends = self._starts[1:]
+        groups = [
+            group
+            for group, (start, end) in enumerate(zip(self._starts, ends, strict=False))
+            if start < stop and end > first
+        ]
+        at = self._starts[groups[0]] if groups else stop
+        reader = ArrowReader(self.spec)
+        try:
+            for batch in _open(self.spec, self._content).iter_batches(
+                batch_size=_BATCH_ROWS, row_groups=groups, use_threads=False
+            ):
+                wanted = batch[max(0, first - at) : max(0, stop - at)]
+                at += batch.num_rows
+                if wanted.num_rows:
+                    yield reader.columns(wanted)
+        except (
+            pa.ArrowException,
+            OSError,
+            ValueError,
+            TypeError,
+            OverflowError,
+            MemoryError,
+        ) as why:
+            raise _unreadable(self.spec, cause(why)) from None
+        if at < stop:
+            raise _unreadable(self.spec, "rows are missing")
 
 
-class _TextReader(_ValueReader):
-    """Collects a column of text; equal texts become one object, each decoded once."""
+def _write(stream: Stream, sink: io.BytesIO | Sink) -> int:
+    import pyarrow.parquet as pq
 
-    def __init__(self, spec: TableSpec, column: Column) -> None:
-        super().__init__(spec, column)
-        self._known: dict[str, str] = {}
-        self._dictionary: pa.Array | None = None
-        self._words: list[str | None] = []
+    spec = stream.spec
+    packed = {packing: _names(spec, packing) for packing in Packing}
+    writer = pq.ParquetWriter(
+        sink,
+        schema(spec),
+        compression="zstd",
+        use_dictionary=packed[Packing.DICTIONARY],
+        column_encoding={
+            **dict.fromkeys(packed[Packing.DELTA], "DELTA_BINARY_PACKED"),
+            **dict.fromkeys(packed[Packing.PLAIN], "PLAIN"),
+        },
+        store_schema=False,
+    )
+    rows = 0
+    try:
+        for piece in stream.pieces:
+            content = to_arrow(spec, piece)
+            rows += content.num_rows
+            writer.write_table(content)
+    except BaseException:
+        with suppress(Exception):
+            writer.close()
+        raise
+    writer.close()
+    return rows
 
-    def _values(self, array: pa.Array) -> Iterable[Cell]:
-        if self._dictionary is None or not array.dictionary.equals(self._dictionary):
-            self._dictionary = array.dictionary
-            self._words = [self._word(word) for word in array.dictionary.to_pylist()]
-        words = self._words
-        return [None if index is None else words[index] for index in array.indices.to_pylist()]
 
-    def _word(self, stored: str | None) -> str | None:
-        if stored is None:
-            return None
-        return self._known.setdefault(stored, from_utf8_text(stored))
+def _names(spec: TableSpec, packing: Packing) -> list[str]:
+    return [column.name for column in spec.columns if column.packing is packing]
 
 
-def _reader(spec: TableSpec, column: Column) -> _ValueReader:
-    return (_TextReader if column.kind is Kind.TEXT else _ValueReader)(spec, column)
+def _joined(column: Column, pieces: list[Cells]) -> Cells:
+    if column.kind is Kind.TEXT or column.nullable:
+        return [cell for piece in pieces for cell in cast("list[Cell]", piece)]
+    return np.concatenate([np.empty(0, DTYPES[column.kind]), *cast("list[Numbers]", pieces)])
 
 
-def _opened(spec: TableSpec, content: bytes, rows: int) -> pq.ParquetFile:
-    """Return the file, to be read with text as dictionaries; its columns and sizes are right."""
+def _open(spec: TableSpec, content: bytes) -> pq.ParquetFile:
+    """Return the file, to be read with text as dictionaries; its columns are right."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -133,7 +170,8 @@ def _opened(spec: TableSpec, content: bytes, rows: int) -> pq.ParquetFile:
         "thrift_container_size_limit": _MAX_ROW_GROUPS * len(spec.columns),
     }
     plain = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False, **limits)
-    _check_shape(spec, plain, rows)
+    if not plain.schema_arrow.equals(schema(spec), check_metadata=False):
+        raise BadTable(f"{spec.name} has other columns than this format's")
     return pq.ParquetFile(
         pa.BufferReader(content),
         metadata=plain.metadata,
@@ -143,49 +181,25 @@ def _opened(spec: TableSpec, content: bytes, rows: int) -> pq.ParquetFile:
     )
 
 
-def _check_shape(spec: TableSpec, file: pq.ParquetFile, rows: int) -> None:
-    """Refuse wrong columns and absurd sizes before anything is expanded."""
-    import pyarrow as pa
+def _layout(spec: TableSpec, content: bytes, rows: int) -> Layout:
+    """Refuse absurd sizes before anything is expanded."""
+    try:
+        found = layout(content, len(spec.columns))
+    except BadLayout as problem:
+        raise _unreadable(spec, str(problem)) from None
+    if found.rows != rows:
+        raise BadTable(f"{spec.name} has {found.rows:,} rows where {rows:,} were announced")
+    if rows > spec.most_rows:
+        raise BadTable(f"{spec.name} has {rows:,} rows, more than {spec.most_rows:,}")
+    if len(found.groups) > _MAX_ROW_GROUPS:
+        raise BadTable(f"{spec.name} is cut into {len(found.groups):,} row groups")
+    return found
 
-    wanted = pa.schema(_fields(spec))
-    if not file.schema_arrow.equals(wanted, check_metadata=False):
-        raise BadTable(f"{spec.name} has other columns than this format's")
-    metadata = file.metadata
-    if metadata.num_rows != rows or not 0 <= rows <= MAX_ROWS:
-        raise BadTable(f"{spec.name} has {metadata.num_rows:,} rows where {rows:,} were announced")
-    _check_expansion(spec, metadata)
 
-
-def _check_expansion(spec: TableSpec, metadata: pq.FileMetaData) -> None:
-    if metadata.num_row_groups > _MAX_ROW_GROUPS:
-        raise BadTable(f"{spec.name} is cut into {metadata.num_row_groups:,} row groups")
-    # Not column by column: forged statistics of a column end the process there, not the call.
-    sizes = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
-    if any(size < 0 for size in sizes) or sum(sizes) > MAX_TABLE_BYTES:
+def _check_whole(spec: TableSpec, found: Layout) -> None:
+    if found.expanded > MAX_TABLE_BYTES:
         raise BadTable(f"{spec.name} takes more than {MAX_TABLE_BYTES >> 30} GiB expanded")
 
 
-def _encoded_texts(cells: Sequence[str | None]) -> list[Cell]:
-    """Return text as UTF-8 can hold it, each distinct text looked at once."""
-    fit = {cell: to_utf8_text(cell) for cell in set(cells) if cell is not None}
-    return [None if cell is None else fit[cell] for cell in cells]
-
-
-def _plain_type(column: Column) -> pa.DataType:
-    import pyarrow as pa
-
-    match column.kind:
-        case Kind.COUNT | Kind.INTEGER:
-            return pa.int64()
-        case Kind.ADDRESS:
-            return pa.uint64()
-        case Kind.REAL | Kind.AMOUNT:
-            return pa.float64()
-        case Kind.TEXT:
-            return pa.string()
-
-
-def _fields(spec: TableSpec) -> list[pa.Field]:
-    import pyarrow as pa
-
-    return [pa.field(c.name, _plain_type(c), nullable=c.nullable) for c in spec.columns]
+def _unreadable(spec: TableSpec, reason: str) -> BadTable:
+    return BadTable(f"{spec.name} is not a readable table ({reason})")

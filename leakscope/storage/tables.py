@@ -6,14 +6,23 @@ loads, and what no process can have (a negative count, an infinite time) never g
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
+
 Cell = int | float | str | None
+Numbers = npt.NDArray[np.number]
+Cells = Sequence[Cell] | Numbers
+"""A column's values. Numbers of which none is missing are an array once they were read."""
+Columns = Mapping[str, Cells]
 Item = TypeVar("Item")
+
+MAX_ROWS = 20_000_000
+"""Of most tables: a night of censuses every five seconds, of two thousand types each."""
 
 
 class BadTable(Exception):
@@ -33,7 +42,34 @@ class Kind(Enum):
     """A finite float."""
     AMOUNT = "amount"
     """A finite float, not negative."""
+    ROW = "row"
+    """An integer from 0 to 2**31 - 1."""
+    BITS = "bits"
+    """An integer from 0 to 255."""
     TEXT = "text"
+
+
+DTYPES: Mapping[Kind, np.dtype[np.number]] = {
+    Kind.COUNT: np.dtype(np.int64),
+    Kind.INTEGER: np.dtype(np.int64),
+    Kind.ADDRESS: np.dtype(np.uint64),
+    Kind.REAL: np.dtype(np.float64),
+    Kind.AMOUNT: np.dtype(np.float64),
+    Kind.ROW: np.dtype(np.int32),
+    Kind.BITS: np.dtype(np.uint8),
+}
+"""How the numbers of a column are kept."""
+
+
+class Packing(Enum):
+    """What makes a column small, apart from zstd; any engine reads all of them."""
+
+    DICTIONARY = "dictionary"
+    """Few values that come again and again."""
+    DELTA = "delta"
+    """Values close to the ones before them."""
+    PLAIN = "plain"
+    """Neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +79,7 @@ class Column:
     name: str
     kind: Kind
     nullable: bool = False
+    packing: Packing = Packing.DICTIONARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +87,10 @@ class TableSpec:
     """The name and the columns of a table."""
 
     name: str
+    about: str
+    """What a row is, for readers of the file."""
     columns: tuple[Column, ...]
+    most_rows: int = MAX_ROWS
 
     @property
     def member(self) -> str:
@@ -63,7 +103,13 @@ class Table:
     """Columns of equal length, as `spec` says."""
 
     spec: TableSpec
-    columns: Mapping[str, Sequence[Cell]]
+    columns: Columns
+
+    @classmethod
+    def of(cls, spec: TableSpec, rows: Iterable[Sequence[Cell]]) -> Table:
+        """Return the table of `rows`, each of one cell per column, in the columns' order."""
+        columns = list(zip(*rows, strict=True)) or [()] * len(spec.columns)
+        return cls(spec, {c.name: cells for c, cells in zip(spec.columns, columns, strict=True)})
 
     @property
     def rows(self) -> int:
@@ -72,11 +118,11 @@ class Table:
 
     def ints(self, name: str) -> Sequence[int]:
         """Return a column of integers that is not nullable."""
-        return cast("Sequence[int]", self.columns[name])
+        return cast("Sequence[int]", _sequence(self.columns[name]))
 
     def floats(self, name: str) -> Sequence[float]:
         """Return a column of floats that is not nullable."""
-        return cast("Sequence[float]", self.columns[name])
+        return cast("Sequence[float]", _sequence(self.columns[name]))
 
     def texts(self, name: str) -> Sequence[str]:
         """Return a column of text that is not nullable."""
@@ -95,20 +141,25 @@ class Table:
         return cast("Sequence[str | None]", self.columns[name])
 
 
-def check_column(spec: TableSpec, column: Column, cells: Sequence[Cell]) -> None:
-    """Raise `BadTable` for missing, infinite and negative values."""
-    where = f"{spec.name}.{column.name}"
-    if not column.nullable and None in cells:
-        raise BadTable(f"{where} lacks values")
-    present = [c for c in cells if c is not None] if column.nullable else cells
-    if column.kind is Kind.TEXT:
-        if not all(isinstance(cell, str) for cell in present):
-            raise BadTable(f"{where} holds something else than text")
-        return
-    numbers = cast("Sequence[float]", present)
-    if column.kind in (Kind.REAL, Kind.AMOUNT) and not all(map(math.isfinite, numbers)):
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A table too large to be built as a whole."""
+
+    spec: TableSpec
+    pieces: Iterable[Columns]
+    """Made one at a time, as they are asked for. Each becomes a row group."""
+
+
+def _sequence(cells: Cells) -> Sequence[Cell]:
+    """Return cells as Python's own numbers, made one by one as they are looked at."""
+    return cells.data if isinstance(cells, np.ndarray) else cells
+
+
+def check_numbers(where: str, kind: Kind, values: Numbers) -> None:
+    """Raise `BadTable` for infinite and negative values where `kind` has none."""
+    if kind in (Kind.REAL, Kind.AMOUNT) and not bool(np.isfinite(values).all()):
         raise BadTable(f"{where} holds a value that is no number")
-    if column.kind not in (Kind.REAL, Kind.INTEGER) and numbers and min(numbers) < 0:
+    if kind not in (Kind.REAL, Kind.INTEGER) and len(values) and values.min() < 0:
         raise BadTable(f"{where} holds a negative value")
 
 
@@ -118,6 +169,15 @@ def owners(table: Table, column: str, count: int) -> Sequence[int]:
     if rows and max(rows) >= count:
         raise BadTable(f"{table.spec.name}.{column} points to a row that is not there")
     return rows
+
+
+def require_positions(table: Table, owner_rows: Sequence[int], column: str, count: int) -> None:
+    """Raise `BadTable` unless `column` numbers the rows of each of `count` owners from 0."""
+    seen = [0] * count
+    for owner, position in zip(owner_rows, table.ints(column), strict=True):
+        if position != seen[owner]:
+            raise BadTable(f"{table.spec.name} are not in order")
+        seen[owner] += 1
 
 
 def grouped(owner_rows: Iterable[int], items: Iterable[Item], count: int) -> list[list[Item]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import Enum
 
@@ -10,17 +11,21 @@ import psutil
 
 from leakscope.analysis import kernels
 from leakscope.analysis.kernels import GraphTooLarge, KernelsMissing, MalformedGraph
-from leakscope.capture.heapstream import BrokenStream, SnapshotFailed
+from leakscope.capture.heapreader import HeapTooLarge
+from leakscope.capture.heapstream import BrokenStream, HeapUnreadable, SnapshotFailed
 from leakscope.capture.interface import Capture, Reading
 from leakscope.capture.native import NativeCapture, NotEnoughMemory
 from leakscope.capture.portable import PortableCapture
 from leakscope.capture.session import Session
 from leakscope.errors import LeakscopeError
 from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
+from leakscope.model.image import HeapImage
 from leakscope.model.recording import CaptureKind
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_evidence import explain
+from leakscope.watching.heap_keeping import kept, view_of
 from leakscope.watching.heap_roots import KnownObjects
+from leakscope.watching.heap_view import HeapView
 
 REMEMBERED_AT = 2
 REMEMBERED_AT_ONCE = 2_000_000
@@ -45,21 +50,10 @@ class NativeNotThere(LeakscopeError):
     hint = "Install leakscope where there is a C compiler, or use --capture portable."
 
 
-_UNEXPLAINED = (
-    SnapshotFailed,
-    BrokenStream,
-    NotEnoughMemory,
-    KernelsMissing,
-    GraphTooLarge,
-    MalformedGraph,
-)
-"""What a heap snapshot may fail with while the target can still be asked in another way."""
-
-
-class HeapTooLarge(LeakscopeError):
-    """The graph of the heap takes more memory or time than there is."""
-
-    hint = "Free memory on this machine, or use `--capture portable`."
+UNREADABLE = (HeapUnreadable, BrokenStream, MalformedGraph)
+"""What a heap snapshot may fail with that is not to be tried again in the target itself."""
+UNEXPLAINED = (SnapshotFailed, NotEnoughMemory, HeapTooLarge, KernelsMissing, GraphTooLarge)
+"""What it may fail with otherwise: the target can still be asked in another way."""
 
 
 class FrozenCensusCapture:
@@ -92,13 +86,14 @@ class FrozenCensusCapture:
         """Count what is alive now; see `Capture.census`.
 
         At the second time, which says that there will be more, what there is in a heap of modest
-        size is remembered, to tell later what is new.
+        size is remembered, to tell later what is new, unless the heap was looked into before.
         """
         reading = self._native.census()
         self._censuses += 1
         self._objects = sum(total.objects for total in reading.types.values())
-        if self._censuses == REMEMBERED_AT and self._objects <= REMEMBERED_AT_ONCE:
-            with suppress(*_UNEXPLAINED), self._native.snapshot() as heap:
+        late = self._censuses >= REMEMBERED_AT and self._known is None
+        if late and self._objects <= REMEMBERED_AT_ONCE:
+            with suppress(*UNREADABLE, *UNEXPLAINED), self._native.snapshot() as heap:
                 self._known = KnownObjects.of(heap.heap.snapshot)
         return reading
 
@@ -106,7 +101,10 @@ class FrozenCensusCapture:
         """Find out who holds the suspects; see `Capture.gather`."""
         try:
             evidence = self._explained(suspects)
-        except (*_UNEXPLAINED, HeapTooLarge) as problem:
+        except UNREADABLE as problem:
+            self._caveat(f"Who holds what is not told: {problem}.")
+            return Evidence()
+        except UNEXPLAINED as problem:
             self._caveat(f"Who holds what was asked of Python in the target: {problem}.")
             return self._portable.gather(suspects)
         return self._with_sites(evidence)
@@ -120,19 +118,36 @@ class FrozenCensusCapture:
         """Detach; see `Capture.close`."""
         self._portable.close()
 
-    def _explained(self, suspects: Suspects) -> Evidence:
-        if not suspects:
-            return Evidence()
+    @contextmanager
+    def view(
+        self,
+        *,
+        at: float = 0.0,
+        work: float | None = None,
+        told: Callable[[str], None] = lambda _stage: None,
+    ) -> Iterator[HeapView]:
+        """Freeze the heap and look into it; its copy waits until the block is left.
+
+        `at` and `work` say when, for an image that is to be kept; `told` is told what is about to
+        be done. Raises `HeapTooLarge`,
+        `KernelsMissing`, or what a snapshot raises.
+        """
         if not kernels.available():
             raise KernelsMissing("the graph kernels were not built")
         if self._objects > LARGEST:
             raise HeapTooLarge(f"{self._objects} objects take too long to look into")
         if psutil.virtual_memory().available < BYTES_PER_OBJECT * self._objects:
             raise HeapTooLarge(f"no memory here for the graph of {self._objects} objects")
+        told("objects and references")
         with self._native.snapshot() as heap:
-            evidence = explain(heap, suspects, self._known)
+            yield view_of(heap, at=at, work=work, told=told)
         self._known = KnownObjects.of(heap.heap.snapshot)
-        return evidence
+
+    def _explained(self, suspects: Suspects) -> Evidence:
+        if not suspects:
+            return Evidence()
+        with self.view() as view:
+            return explain(view, suspects, self._known)
 
     def _with_sites(self, evidence: Evidence) -> Evidence:
         """Add what only the interpreter itself can tell: source lines."""
@@ -161,6 +176,24 @@ def _is_function(holder: HolderEvidence) -> bool:
     return bool(holder.entry) and bare(holder.entry[-1].type) == "function"
 
 
+def heap_keeper(
+    capture: Capture, told: Callable[[str], None] = lambda _stage: None
+) -> Callable[[float, float | None], HeapImage] | None:
+    """Return what takes a heap snapshot to be kept, None if this capture cannot take any.
+
+    It is given the time and the work done until now, and raises as `FrozenCensusCapture.view`.
+    `told` is told what is about to be done.
+    """
+    if not isinstance(capture, FrozenCensusCapture):
+        return None
+
+    def keep(at: float, work: float | None) -> HeapImage:
+        with capture.view(at=at, work=work, told=told) as view:
+            return kept(view)
+
+    return keep
+
+
 class CarriedOnCapture(PortableCapture):
     """Portable capture of a target whose heap could not be frozen, which it says."""
 
@@ -177,9 +210,10 @@ class CarriedOnCapture(PortableCapture):
 def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) -> Capture:
     """Return the capture to measure the target of `session` with.
 
-    `AUTO` takes frozen copies if the agent can make one now, else Python source. Raises
-    `NativeNotThere` if frozen copies were asked for and this agent cannot make them, and what
-    keeps them from being made if they fail.
+    `AUTO` takes frozen copies if the agent can make one now, else Python source; but a heap that a
+    copy came to grief in is not to be followed in the target. Raises `NativeNotThere` if frozen
+    copies were asked for and this agent cannot make them, `HeapUnreadable`, and what keeps copies
+    from being made if they were asked for.
     """
     if choice is CaptureChoice.PORTABLE:
         return PortableCapture(session)
@@ -188,11 +222,11 @@ def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) ->
             raise NativeNotThere("the native agent is not there")
         return PortableCapture(session)
     portable = PortableCapture(session)
-    native = NativeCapture(session, explain=explain)
+    native = NativeCapture(session, explain=lambda heap, asked: explain(view_of(heap), asked))
     try:
         native.census()
     except (SnapshotFailed, NotEnoughMemory) as problem:
-        if choice is CaptureChoice.NATIVE:
+        if choice is CaptureChoice.NATIVE or isinstance(problem, HeapUnreadable):
             raise
         return CarriedOnCapture(session, problem)
     return FrozenCensusCapture(native, portable)

@@ -7,25 +7,24 @@ import numpy.typing as npt
 
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Rows
-from leakscope.analysis.names import HELD_BY
 from leakscope.analysis.retention import Chain, RetentionPaths
 from leakscope.capture.gathering import printable
-from leakscope.capture.heapnames import HeapNames
-from leakscope.model.evidence import Step
+from leakscope.model.evidence import HELD_BY, Step
 from leakscope.model.heap import HeapSnapshot
 from leakscope.model.roots import HeapRoots, LocalRoot
 from leakscope.model.typenames import bare, is_code
+from leakscope.watching.naming import UNNAMED, ReferenceNames
 
 _CELL = "cell"
 _LINKS = 8
 """Links from which on a chain is said to run along a list."""
-_LONG = 10_000
+LONG = 10_000
 """Objects beyond which one chain is enough to be looked at."""
 _FIELDS = {
     "_asyncio.Future": {
         "done callback": "callback",
         "done callbacks": "callback",
-        "<reference>": "callback",
+        UNNAMED: "callback",
     }
 }
 """By type: what its references are called where captures know them by different names."""
@@ -48,7 +47,7 @@ def commonest(snapshot: HeapSnapshot, paths: RetentionPaths, rows: Rows) -> Chai
         if chain:
             folded = [at for part in without_repetition(snapshot, chain) for at in part]
             alike.setdefault(tuple(snapshot.type[folded].tolist()), []).append(chain)
-        if len(chain) > _LONG:
+        if len(chain) > LONG:
             break
     most = max(reversed(alike.values()), key=len, default=[()])
     return most[-1]
@@ -90,13 +89,13 @@ def _run(types: npt.NDArray[np.int32], at: int) -> tuple[int, int]:
 
 
 class ChainNames:
-    """Puts chains of one frozen heap into words, while its copy waits."""
+    """Puts chains of one heap into words."""
 
-    def __init__(self, snapshot: HeapSnapshot, names: HeapNames, named: HeapRoots) -> None:
+    def __init__(self, snapshot: HeapSnapshot, names: ReferenceNames, named: HeapRoots) -> None:
         self._snapshot = snapshot
         self._names = names
         self._modules = {module.address: module.name for module in reversed(named.modules)}
-        self._storages = {thread.storage: thread.name for thread in named.threads}
+        self._threads = named.threads
         self._locals: dict[int, LocalRoot] = {}
         for local in named.locals:
             self._locals.setdefault(local.address, local)
@@ -163,10 +162,18 @@ class ChainNames:
         found = self._names.chain([int(self._snapshot.address[row]) for row in (start, end)])
         return printable(found[0])
 
+    def knows(self, rows: Chain) -> bool:
+        """Return whether every reference along a chain can be named for certain."""
+        return self._names.knows([int(self._snapshot.address[row]) for row in rows])
+
+    def is_part(self, rows: Chain) -> bool:
+        """Return whether the last object of a chain is only a part of the one before it."""
+        return not self._edges(rows)[-1]
+
     def _label(self, row: int, address: int) -> str:
-        thread = self._storages.get(address)
-        if thread is not None:
-            return f"thread-local data of thread {thread}"
+        of_thread = next(filter(None, (t.label(address) for t in self._threads)), None)
+        if of_thread is not None:
+            return of_thread
         name = self._type(row)
         if bare(name) == "type":
             return self._names.root(address)

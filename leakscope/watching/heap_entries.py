@@ -7,6 +7,7 @@ value and the key of a dict; all that it alone keeps alive is its own, by the do
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,17 +15,16 @@ import numpy as np
 from leakscope.analysis.dominators import DominatedHeap, dominated_by
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Amounts, Rows
-from leakscope.analysis.links import EXPLAINS
 from leakscope.analysis.retention import Chain
 from leakscope.model.evidence import EntryShare
+from leakscope.model.explanation import EXPLAINS
 from leakscope.model.heap import ObjectFlag
 from leakscope.model.typenames import bare, is_code, is_plain, leading, telling
 from leakscope.watching.heap_chains import ChainNames
+from leakscope.watching.naming import UNNAMED
 
 SAMPLES = 24
 """Entries that are looked into, spread over the younger half; they are alike."""
-
-UNNAMED = "<reference>"
 
 _DEEPEST = 32
 _FARTHEST = 20_000
@@ -63,7 +63,25 @@ class Entries:
 
         `length` is how many it has, where that is known.
         """
-        sample = self._sample(container, length)
+        return self._common(container, self._sample(container, length))
+
+    def among(self, container: int, rows: Rows) -> EntriesFound | None:
+        """Look at `rows`, which are known to be entries of a container; None if there are none.
+
+        Those of the type that tells most are looked at, evenly spread.
+        """
+        if not len(rows):
+            return None
+        types = self._snapshot.type[rows]
+        totals = np.bincount(types, weights=self._retained[rows])
+        present = sorted(np.unique(types), key=lambda index: self._snapshot.type_names[index])
+        names = [self._snapshot.type_names[index] for index in present]
+        tells = telling(names, [float(totals[index]) for index in present])
+        alike = rows[types == present[tells]]
+        places = np.linspace(0, len(alike) - 1, min(len(alike), SAMPLES)).astype(np.int64)
+        return self._common(container, list(alike[places].reshape(-1, 1)))
+
+    def _common(self, container: int, sample: list[Rows]) -> EntriesFound | None:
         if not sample:
             return None
         ways = [self._to_what_matters(container, entry) for entry in sample]
@@ -174,7 +192,7 @@ class Entries:
         line = self._heavy_line(own)
         names = [type_name(self._snapshot, row) for row in line]
         chosen = line[leading(names, [float(self._retained[row]) for row in line])]
-        return self._way(own, chosen) or (line[0],)
+        return self.way(own, chosen) or (line[0],)
 
     def _heavy_line(self, own: list[int]) -> list[int]:
         """Return the objects, from the entry on, that each account for most of the entry.
@@ -197,8 +215,11 @@ class Entries:
             line.append(heaviest)
         return line
 
-    def _way(self, starts: list[int], goal: int) -> Chain:
-        """Return the shortest way from an entry to what it keeps alive; empty if it is too far."""
+    def way(self, starts: Sequence[int], goal: int) -> Chain:
+        """Return the shortest way from one of `starts` to what they keep alive, both included.
+
+        Empty if it is too far.
+        """
         came = dict.fromkeys(starts, -1)
         pending = deque(starts)
         while pending and goal not in came and len(came) < _FARTHEST:
@@ -214,7 +235,7 @@ class Entries:
             way.append(came[way[-1]])
         return tuple(reversed(way))
 
-    def _belongs(self, row: int, owners: list[int]) -> bool:
+    def _belongs(self, row: int, owners: Sequence[int]) -> bool:
         """Return whether one of `owners` dominates an object."""
         above = self._heap.tree.immediate
         for _ in range(_DEEPEST * 4):

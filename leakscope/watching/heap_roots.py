@@ -61,8 +61,8 @@ class Roots:
     modules: Rows
     """Those in `sys.modules`; `__main__`, which may have another name as well, is the last."""
     locals: Rows
-    storages: Rows
-    """The dicts of thread-local data."""
+    threads: Rows
+    """The dicts of thread-local data, the contexts of context variables."""
     code: Rows
     """Tasks, coroutines and generators."""
     classes: Rows
@@ -70,7 +70,7 @@ class Roots:
     @property
     def stages(self) -> tuple[Rows, ...]:
         """All of them, as `retention_paths` wants them."""
-        return (self.modules, self.locals, self.storages, self.code, self.classes)
+        return (self.modules, self.locals, self.threads, self.code, self.classes)
 
 
 def roots_of(graph: HeapGraph, named: HeapRoots) -> Roots:
@@ -83,7 +83,7 @@ def roots_of(graph: HeapGraph, named: HeapRoots) -> Roots:
     return Roots(
         rows_at(snapshot, (module.address for module in modules)),
         rows_at(snapshot, (local.address for local in named.locals)),
-        rows_at(snapshot, (thread.storage for thread in named.threads)),
+        rows_at(snapshot, (at for t in named.threads for at in (t.storage, t.context))),
         _of_types(graph, code),
         _of_types(graph, classes),
     )

@@ -18,6 +18,7 @@ from leakscope.capture.work import WorkMeter, WorkNotRead, WorkReading
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import Census
 from leakscope.model.evidence import Evidence
+from leakscope.model.image import HeapImage
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.target import MemoryLimit, Target
 from leakscope.watching.thinning import thin
@@ -89,6 +90,9 @@ class Recorder:
     meter: WorkMeter | None = None
     observer: Observer | None = None
     sites: bool = False
+    keep_heap: Callable[[float, float | None], HeapImage] | None = None
+    """Takes a heap snapshot, given time and work. One is kept from either end of the recording,
+    and one from between if something grows by then."""
     stop: Event = field(default_factory=Event)
     """Set it (from a signal handler, say) to end early with what there is."""
     finished: Callable[[], bool] = lambda: False
@@ -99,8 +103,10 @@ class Recorder:
     """Seconds since the epoch: says when a sample was taken."""
     _censuses: list[Census] = field(default_factory=list)
     _evidence: Evidence = field(default_factory=Evidence)
+    _heaps: list[HeapImage] = field(default_factory=list)
     _caveats: list[str] = field(default_factory=list)
     _taken: int = 0
+    _kept_at: int = 0
     _limit: MemoryLimit | None = None
     _work_unit: str = "second"
 
@@ -116,6 +122,8 @@ class Recorder:
         ending = self._sample_all(plan)
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             ending = self._gather(ending)
+        if ending in (Ending.COMPLETE, Ending.INTERRUPTED) and self._kept_at != self._taken:
+            self._keep_heap()
         return self._recording(ending)
 
     def _sample_all(self, plan: Plan) -> Ending:
@@ -129,10 +137,15 @@ class Recorder:
             ended = self._sample(plan)
             if ended is not None:
                 return ended
+            if number == 0:
+                self._keep_heap()
             if number == int(plan.samples * _EVIDENCE_AT):
                 self._gather(Ending.COMPLETE)
+                if suspects(self._recording(Ending.COMPLETE)):
+                    self._keep_heap()
         if not self._censuses:
             self._sample(plan)
+            self._keep_heap()
         return Ending.INTERRUPTED if self.stop.is_set() else Ending.COMPLETE
 
     def _sample(self, plan: Plan) -> Ending | None:
@@ -194,6 +207,17 @@ class Recorder:
             return self._lost(problem)
         return ending
 
+    def _keep_heap(self) -> None:
+        """Keep a heap snapshot if that was asked for; without it the recording is still one."""
+        if self.keep_heap is None or not self._censuses:
+            return
+        work = self._work()
+        try:
+            self._heaps.append(self.keep_heap(self.now(), None if work is None else work.total))
+        except LeakscopeError as problem:
+            self._caveat(f"A heap snapshot could not be kept: {problem}.")
+        self._kept_at = self._taken
+
     def _lost(self, problem: LeakscopeError) -> Ending:
         gone = isinstance(problem, TargetGone) or not self._identity().is_alive()
         self._caveat(
@@ -229,6 +253,7 @@ class Recorder:
             limit=self._limit,
             caveats=(*self.capture.caveats, *self._caveats, *self._thinned()),
             leakscope=__version__,
+            heaps=tuple(self._heaps),
         )
 
 
@@ -239,7 +264,12 @@ def _midway(before: WorkReading | None, after: WorkReading | None) -> float | No
     return (before.total + after.total) / 2
 
 
-def single_census(target: Target, capture: Capture) -> Recording:
-    """Return a recording of one census, taken now."""
-    one = Recorder(target=target, capture=capture).record(Plan(every=1.0, duration=0.0))
+def single_census(
+    target: Target,
+    capture: Capture,
+    keep_heap: Callable[[float, float | None], HeapImage] | None = None,
+) -> Recording:
+    """Return a recording of one census, taken now, and of the heap if `keep_heap` is given."""
+    recorder = Recorder(target=target, capture=capture, keep_heap=keep_heap)
+    one = recorder.record(Plan(every=1.0, duration=0.0))
     return replace(one, ending=Ending.COMPLETE)

@@ -157,19 +157,33 @@ def test_a_pass_says_what_it_could_have_missed() -> None:
     steps = [0.0, 3, 1, 4, 0, 2, 5, 1, 3, 0, 4, 2, 1]
     result = gate(recording_of({"shop.Order": steps}, work=RATE))
     assert result.passed
-    assert 0 < result.excluded <= 5 / RATE
+    assert result.excluded is not None
+    assert result.excluded.type == "shop.Order"
+    assert 0 < result.excluded.rate <= 5 / RATE
+
+
+def test_what_could_be_missed_of_building_blocks_is_told_apart() -> None:
+    restless = [900.0, 100, 800, 0, 700, 200, 950, 30, 990, 400, 100, 800, 500]
+    quiet = [0.0, 3, 1, 4, 0, 2, 5, 1, 3, 0, 4, 2, 1]
+    result = gate(recording_of({"builtins.str": restless, "shop.Order": quiet}, work=RATE))
+    assert result.excluded is not None
+    assert result.excluded_plain is not None
+    assert (result.excluded.type, result.excluded_plain.type) == ("shop.Order", "builtins.str")
+    assert result.excluded.rate <= 5 / RATE < result.excluded_plain.rate
 
 
 def test_a_cache_that_filled_does_not_fail_and_does_not_hide_what_was_missed() -> None:
     filling = [min(2500.0, 500.0 * i) for i in range(SAMPLES)]
     result = gate(recording_of({"shop.Product": filling}, work=RATE))
     assert result.passed
-    assert result.excluded < 0.01
+    assert result.excluded is not None
+    assert result.excluded.rate < 0.01
 
 
 def test_what_was_let_through_is_excluded_by_its_upper_bound_only() -> None:
     result = gate(leaking(0.2), "shop.*=0.25/request", "dict=1")
-    assert result.excluded == pytest.approx(0.6, rel=0.01)
+    assert result.excluded_plain is not None
+    assert result.excluded_plain.rate == pytest.approx(0.6, rel=0.01)
 
 
 @pytest.mark.parametrize("samples", [1, 3])

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from leakscope.analysis.accumulation import heap_growth
 from leakscope.analysis.dominators import dominated_heap
-from leakscope.analysis.entries import entry_domain
 from leakscope.analysis.growth_map import growth_map
 from leakscope.analysis.heapgraph import heap_graph
 from tests.heaps import DrawnHeap, heap_of
@@ -65,8 +64,6 @@ def test_what_is_found_in_any_two_heaps_makes_sense(earlier: DrawnHeap, later: D
         assert place.point is None or after.graph.live[place.point]
         assert after.graph.live[place.entries].all()
         assert sum(gain.objects for gain in place.types) == place.objects
-        domain = entry_domain(after, place.entries)
-        assert (domain is None) == (not len(place.entries))
 
 
 @given(heaps())

@@ -5,13 +5,10 @@ from __future__ import annotations
 from leakscope.analysis.heapgraph import heap_graph
 from leakscope.analysis.retention import (
     holders,
-    named_chain,
-    named_steps,
     other_holders,
     retention_paths,
     shortest_chain,
 )
-from leakscope.model.evidence import Step
 from tests.analysis.graphs import rows
 from tests.heaps import DrawnHeap, heap_of
 
@@ -96,68 +93,3 @@ def test_two_references_of_one_holder_are_one_holder() -> None:
     heap = heap_of("root -> goal", "root -> goal")
 
     assert heap.names(holders(heap_graph(heap.snapshot), heap.row("goal"))) == ["root"]
-
-
-NAMED = {
-    (0, "shop"): "module shop.audit",
-    ("shop", "names"): ".__dict__",
-    ("names", "PENDING"): "['PENDING']",
-    ("PENDING", "record"): "[17]",
-    ("record", "attributes"): ".__dict__",
-    ("attributes", "request"): "['request']",
-    ("attributes", "odd"): "[<str len 36>]",
-    ("request", "headers"): "['headers']",
-    (0, "names"): "module shop.audit",
-}
-
-
-def chained(*names: str) -> list[tuple[str, str]]:
-    heap = heap_of(
-        "root -> shop:module -> names:dict -> PENDING:list -> record:shop.Record",
-        "record -> attributes:dict -> request:web.Request, odd:str",
-        "request -> headers:dict",
-    )
-    by_address = {heap.address(name): name for name in heap.rows}
-
-    def name_edge(start: int, end: int) -> str:
-        return NAMED[by_address.get(start, 0), by_address[end]]
-
-    steps = named_chain(heap.snapshot, tuple(map(heap.row, names)), name_edge)
-    return [(step.edge, step.type) for step in steps]
-
-
-def test_dictionaries_of_attributes_are_folded_into_the_attribute() -> None:
-    assert chained("shop", "names", "PENDING", "record", "attributes", "request", "headers") == [
-        ("module shop.audit", "module"),
-        (".PENDING", "list"),
-        ("[17]", "shop.Record"),
-        (".request", "web.Request"),
-        ("['headers']", "dict"),
-    ]
-
-
-def test_a_key_that_is_no_attribute_is_left_as_it_is() -> None:
-    assert chained("shop", "names", "PENDING", "record", "attributes", "odd")[-2:] == [
-        (".__dict__", "dict"),
-        ("[<str len 36>]", "str"),
-    ]
-
-
-def test_a_chain_may_start_at_the_names_of_a_module() -> None:
-    assert chained("names", "PENDING") == [("module shop.audit", "dict"), (".PENDING", "list")]
-
-
-def test_a_dictionary_of_attributes_at_the_end_of_a_chain_is_a_step() -> None:
-    assert chained("shop", "names") == [("module shop.audit", "module"), (".__dict__", "dict")]
-
-
-def test_no_chain_has_no_words() -> None:
-    assert chained() == []
-
-
-def test_steps_between_objects_need_no_root() -> None:
-    heap = heap_of("root:list -> a:shop.A -> b:shop.B")
-
-    steps = named_steps(heap.snapshot, (0, 1, 2), heap.name_edge)
-
-    assert steps == (Step(".a", "shop.A"), Step(".b", "shop.B"))

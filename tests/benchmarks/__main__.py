@@ -12,7 +12,7 @@ import argparse
 import shutil
 from dataclasses import dataclass
 
-from tests.benchmarks import cost, graph_analysis, heap_capture
+from tests.benchmarks import cost, graph_analysis, heap_capture, heap_file
 from tests.benchmarks.tables import machine
 
 
@@ -38,6 +38,8 @@ def run(*, quick: bool) -> Figures:
         graph_analysis.analyse(kind, size) for kind in graph_analysis.KINDS for size in sizes
     ]
     print(f"\n## Analysis\n\n{graph_analysis.report(analysed)}", flush=True)
+    sizes = heap_file.QUICK_SIZES if quick else heap_file.SIZES
+    print(f"\n## File\n\n{heap_file.report(sizes)}", flush=True)
     print("\n## Cost\n")
     if shutil.which("wrk") is None:
         print("wrk is not installed.")

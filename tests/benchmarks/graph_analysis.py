@@ -26,7 +26,6 @@ import numpy as np
 
 from leakscope.analysis.accumulation import heap_growth
 from leakscope.analysis.dominators import dominated_heap, retained_bytes
-from leakscope.analysis.entries import entry_domain
 from leakscope.analysis.heapgraph import HeapGraph, heap_graph
 from leakscope.analysis.kernels import SUPER_ROOT
 from leakscope.analysis.retention import RetentionPaths, retention_paths
@@ -97,7 +96,7 @@ class Analysed:
     objects: int
     references: int
     seconds: dict[str, float]
-    """By step: `STEPS`, then `growth` and `entries`."""
+    """By step: `STEPS`, then `growth`."""
     peak: int
     """When all `STEPS` were done."""
     peak_growth: int
@@ -160,8 +159,7 @@ def measure(folder: Path) -> dict[str, object]:
     peak = _peak() - base
     earlier = dominated_heap(heap_graph(_load(folder / "earlier")))
     found = _timed(seconds, "growth", lambda: heap_growth(earlier, later))
-    domain = _timed(seconds, "entries", lambda: entry_domain(later, found.accumulations[0].entries))
-    assert domain is not None
+    assert found.accumulations
     return {
         "objects": snapshot.objects,
         "references": snapshot.references,
@@ -184,7 +182,7 @@ def report(rows: list[Analysed]) -> str:
     return table(
         (
             *("heap", "objects", "references", *(f"{step}, s" for step in STEPS), "all, s"),
-            *("objects/s", "bytes per object", "growth, s", "entries, s", "bytes with both heaps"),
+            *("objects/s", "bytes per object", "growth, s", "bytes with both heaps"),
         ),
         [
             (
@@ -194,7 +192,6 @@ def report(rows: list[Analysed]) -> str:
                 count(row.objects_per_second),
                 f"{row.bytes_per_object:.0f}",
                 f"{row.seconds['growth']:.2f}",
-                f"{row.seconds['entries']:.2f}",
                 f"{row.peak_growth / row.objects:.0f}",
             )
             for row in rows

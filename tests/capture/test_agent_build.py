@@ -16,8 +16,8 @@ EVERYWHERE = """
     free getpid getrlimit memchr memcmp memcpy memmove memset mmap munmap nanosleep poll prctl
     pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize
     pthread_create pthread_sigmask recv send sendmsg setitimer setpriority setsockopt shutdown
-    sigaction sigemptyset sigfillset sigprocmask socket socketpair strchr strcmp strcspn strlen
-    strncmp strnlen strrchr strstr syscall wait4
+    sigaction sigaltstack sigemptyset sigfillset sigprocmask socket socketpair strchr strcmp strcspn
+    strlen strncmp strnlen strrchr strstr syscall wait4
 """
 PERHAPS = frozenset(
     ["__cxa_finalize", "__cxa_thread_atexit_impl", "__register_atfork", "pthread_atfork"]

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from leakscope.cli.main import _COMMANDS
+from leakscope.storage.codec import TABLES
+from leakscope.storage.heaps import HEAP_TABLES
+from leakscope.storage.tables import TableSpec
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +55,15 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert f"leakscope {name}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("spec", [*TABLES, *HEAP_TABLES], ids=lambda spec: str(spec.name))
+def test_every_table_of_the_file_is_in_the_readme(spec: TableSpec) -> None:
+    columns = ", ".join(f"`{column.name}`" for column in spec.columns)
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert f"| `{spec.name}` | {spec.about} | {columns} |" in readme
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -66,6 +78,11 @@ def test_every_command_is_in_the_readme(name: str) -> None:
         (("snapshot", "abc", "-o", "x.lscope"), 2),
         (("snapshot", "1"), 2),
         (("diff", "no-such-file.lscope"), 2),
+        (("top", "no-such-file.lscope"), 2),
+        (("top", str(ROOT / "fixtures" / "snapshots" / "v1.lscope")), 3),
+        (("why", str(ROOT / "fixtures" / "snapshots" / "v2.lscope"), "@nowhere"), 2),
+        (("why", str(ROOT / "fixtures" / "snapshots" / "v2.lscope"), "@0x1"), 2),
+        (("why", str(ROOT / "fixtures" / "snapshots" / "v2.lscope"), "no.such.Type"), 2),
         (("diff", str(ROOT / "pyproject.toml")), 3),
         (("why", "no-such-file.lscope", "a.B"), 2),
         (("why", "4194399", "a.B"), 3),

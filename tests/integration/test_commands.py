@@ -31,7 +31,18 @@ def test_snapshots_are_compared_and_explained(tmp_path: Path) -> None:
         why = report_of("why", str(program.pid), "Session")
         unknown = leakscope("why", str(program.pid), "no.such.Type")
     diff = leakscope("diff", before, after, "--json", "-")
+    top = leakscope("top", after, "--by", "retained", "--json", "-")
+    later = leakscope("why", after, "Session", "--json", "-")
 
+    heap = json.loads(diff.stdout)["heap"]
+    assert heap["places"][0]["path"] == "__main__.SESSIONS"
+    holder = next(o for o in json.loads(top.stdout)["objects"] if o["path"] == "__main__.SESSIONS")
+    address = leakscope("why", after, f"@{holder['address']:#x}")
+    assert ".SESSIONS" in address.stdout
+    assert [step["edge"] for step in json.loads(later.stdout)["chains"][0]["chain"]][:2] == [
+        "module __main__",
+        ".SESSIONS",
+    ]
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     changes = {change["type"]: change for change in json.loads(diff.stdout)["changes"]}
     assert changes["__main__.Session"]["objects"]["gained"] > 0

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 from leakscope.model.census import Census, ContainerLength, ProcessMetrics, TypeTotal
+from leakscope.model.explanation import HeapSummary
 from leakscope.model.recording import CaptureKind, Recording
 from leakscope.report.census import render_census, render_census_json
 from tests.goldens import assert_golden
@@ -25,6 +26,20 @@ def snapshot(**types: int) -> Recording:
 
 def test_the_table_is_as_reviewed() -> None:
     assert_golden("census-100.txt", render_census(snapshot(Order=6000, Line=6000, Cart=2)))
+
+
+def test_a_heap_snapshot_is_told_with_its_garbage_and_its_pause() -> None:
+    heap = HeapSummary(12_002, 1 << 20, 30_000, 7, 500, 3, 4.25)
+
+    report = render_census(snapshot(Order=6000, Line=6000, Cart=2), heap)
+    document = json.loads(render_census_json(snapshot(Order=1), heap))
+
+    assert (
+        "heap snapshot: 30,000 references; uncollected garbage: 7 objects, 500 B; "
+        "held up for 4.2 ms" in report
+    )
+    assert document["heap"]["garbage"] == {"objects": 7, "bytes": 500}
+    assert json.loads(render_census_json(snapshot(Order=1)))["heap"] is None
 
 
 def test_the_most_numerous_types_come_first_and_ties_by_name() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from leakscope.model.gate import Breach, Budget, GateResult
+from leakscope.model.gate import Breach, Budget, GateResult, Missable
 from leakscope.model.trend import Interval
 from leakscope.report.gate import render_gate, render_gate_json
 from leakscope.report.json import render_json
@@ -10,14 +10,15 @@ from tests.report.hostile import NASTY, raw_in
 from tests.report.samples import LEAKING
 
 BREACH = Breach("shop.Order", Budget("shop.*", 0.01, ""), Interval(1.0, 0.99, 1.01))
-FAILED = GateResult(False, (BREACH,), 0.0)
+FAILED = GateResult(False, (BREACH,))
 
 
 def test_a_pass_says_what_it_could_have_missed() -> None:
-    report = render_gate(GateResult(True, (), 0.0031), "request", width=200)
+    missed = (Missable("shop.Order", 0.0031), Missable("builtins.str", 1.2))
+    first, second = render_gate(GateResult(True, (), *missed), "request").splitlines()
 
-    assert report.startswith("GATE PASSED:")
-    assert "a leak of up to 0.0031 objects per request could have been missed" in report
+    assert first == "GATE PASSED: no type grew faster than its budget"
+    assert second == "  could have been missed: less than 0.0031 shop.Order or 1.20 str per request"
 
 
 def test_a_failure_names_each_type_with_its_growth_and_budget() -> None:
@@ -28,7 +29,7 @@ def test_a_failure_names_each_type_with_its_growth_and_budget() -> None:
 
 
 def test_a_gate_without_a_measurement_is_no_pass() -> None:
-    assert render_gate(GateResult(False, (), 0.5), "request").startswith("GATE NOT PASSED:")
+    assert render_gate(GateResult(False, ()), "request").startswith("GATE NOT PASSED:")
 
 
 def test_the_document_is_the_report_and_the_decision() -> None:
@@ -38,7 +39,8 @@ def test_the_document_is_the_report_and_the_decision() -> None:
     assert document == json.loads(render_json(LEAKING))
     assert gate == {
         "passed": False,
-        "excluded": 0.0,
+        "excluded": None,
+        "excluded_plain": None,
         "breaches": [
             {
                 "type": "shop.Order",
@@ -52,6 +54,6 @@ def test_the_document_is_the_report_and_the_decision() -> None:
 
 
 def test_hostile_type_names_are_harmless() -> None:
-    hostile = GateResult(False, (Breach(NASTY, Budget(NASTY, 0, NASTY), BREACH.slope),), 0.0)
+    hostile = GateResult(False, (Breach(NASTY, Budget(NASTY, 0, NASTY), BREACH.slope),))
 
     assert not raw_in(render_gate(hostile, NASTY))

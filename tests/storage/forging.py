@@ -13,14 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leakscope.storage import archive
-from tests.storage.make_fixture import SNAPSHOTS
+from leakscope.storage.manifest import FORMAT_VERSION
+from tests.storage.make_fixture import fixture
 
 Members = dict[str, bytes]
 
 
-def members() -> Members:
+def members(version: int = FORMAT_VERSION) -> Members:
     """Return the members of a good recording, in the file's order."""
-    with zipfile.ZipFile(SNAPSHOTS / "v1.lscope") as good:
+    with zipfile.ZipFile(fixture(version)) as good:
         return {name: good.read(name) for name in good.namelist()}
 
 
@@ -28,8 +29,18 @@ def forge(path: Path, change: Callable[[Members], None]) -> Path:
     """Write a good recording to `path`, changed; digests and row counts are made to fit."""
     changed = members()
     change(changed)
-    path.write_bytes(archive.pack(with_digests(changed)))
+    path.write_bytes(packed(with_digests(changed)))
     return path
+
+
+def packed(contents: Members) -> bytes:
+    """Return a file of the given members."""
+    sink = io.BytesIO()
+    with archive.packing(sink) as packer:
+        for name, content in contents.items():
+            with packer.member(name) as member:
+                member.write(content)
+    return sink.getvalue()
 
 
 def with_digests(changed: Members) -> Members:
@@ -57,21 +68,21 @@ def replace_table(name: str, table: pa.Table, **options: object) -> Callable[[Me
 
     def apply(changed: Members) -> None:
         sink = io.BytesIO()
-        pq.write_table(table, sink, store_schema=False, **options)
+        pq.write_table(table, sink, **{"store_schema": False, "compression": "zstd", **options})
         changed[f"{name}.parquet"] = sink.getvalue()
         announce_rows(name, table.num_rows)(changed)
 
     return apply
 
 
-def edit_table(name: str, column: str, value: object) -> Callable[[Members], None]:
-    """Return a change of one column's value in a table's first row."""
+def edit_table(name: str, column: str, value: object, *, row: int = 0) -> Callable[[Members], None]:
+    """Return a change of one column's value in one of a table's rows."""
 
     def apply(changed: Members) -> None:
         table = pq.read_table(pa.BufferReader(changed[f"{name}.parquet"]))
         cells = table.column(column).to_pylist()
         field = table.schema.field(column)
-        cells[0] = value
+        cells[row] = value
         position = table.schema.get_field_index(column)
         changed_table = table.set_column(position, field, pa.array(cells, field.type))
         replace_table(name, changed_table)(changed)

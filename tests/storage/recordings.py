@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
+import numpy as np
 from hypothesis import strategies as st
 
 from leakscope.model.census import Census, ContainerLength, ProcessMetrics, TypeTotal
@@ -14,7 +17,10 @@ from leakscope.model.evidence import (
     Step,
     TypeEvidence,
 )
+from leakscope.model.heap import HeapSnapshot, ObjectFlag
+from leakscope.model.image import HeapImage, KeptNames
 from leakscope.model.recording import CaptureKind, Ending, Recording
+from leakscope.model.roots import HeapRoots, LocalRoot, ModuleRoot, ThreadRoot
 from leakscope.model.target import MemoryLimit, Target
 
 texts = st.one_of(
@@ -70,6 +76,51 @@ evidence = st.builds(
     types=several(st.builds(TypeEvidence, texts, counts, steps)),
     sites=several(st.builds(SiteGrowth, several(sites), counts, counts)),
 )
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> HeapSnapshot:
+    """Draw a small heap: any graph, any figures that its arrays can hold."""
+    objects = draw(st.integers(0, 5))
+    names = draw(st.lists(texts, min_size=min(objects, 1), max_size=3))
+
+    def numbers(each: st.SearchStrategy[int], count: int = objects) -> list[int]:
+        return draw(st.lists(each, min_size=count, max_size=count))
+
+    degrees = numbers(st.integers(0, 3))
+    return HeapSnapshot(
+        tuple(names),
+        np.array(sorted(draw(st.sets(addresses, min_size=objects, max_size=objects))), np.uint64),
+        np.array(numbers(st.integers(0, max(0, len(names) - 1))), np.int32),
+        np.array(numbers(counts), np.int64),
+        np.array(numbers(lines), np.int64),
+        np.array(numbers(st.integers(0, 255)), np.uint8),
+        np.cumsum([0, *degrees], dtype=np.int64),
+        np.array(numbers(st.integers(0, max(0, objects - 1)), sum(degrees)), np.int32),
+    )
+
+
+images = st.builds(
+    HeapImage,
+    at=reals,
+    work=st.none() | reals,
+    pause_ms=amounts,
+    snapshot=snapshots(),
+    containers=several(st.builds(ContainerLength, addresses, texts, counts)),
+    roots=st.builds(
+        HeapRoots,
+        modules=several(st.builds(ModuleRoot, addresses, texts)),
+        threads=several(st.builds(ThreadRoot, addresses, texts, addresses)),
+        locals=several(st.builds(LocalRoot, addresses, texts, texts, counts, sites)),
+    ),
+    names=st.builds(
+        KeptNames,
+        edges=st.dictionaries(st.tuples(addresses, addresses), texts, max_size=3),
+        fields=st.dictionaries(st.tuples(texts, texts, counts, counts), texts, max_size=3),
+        labels=st.dictionaries(addresses, texts, max_size=3),
+        suspended=st.dictionaries(addresses, several(sites), max_size=3),
+    ),
+)
 recordings = st.builds(
     Recording,
     target=st.builds(Target, counts, reals, several(texts), texts, texts),
@@ -81,7 +132,106 @@ recordings = st.builds(
     limit=st.none() | st.builds(MemoryLimit, counts, texts),
     caveats=several(texts),
     leakscope=texts,
+    heaps=several(images),
 )
+
+
+def same(one: Recording, other: Recording) -> bool:
+    """Return whether two recordings are equal, the arrays of their heaps to the last bit."""
+    return (
+        replace(one, heaps=()) == replace(other, heaps=())
+        and len(one.heaps) == len(other.heaps)
+        and all(map(_same_heap, one.heaps, other.heaps))
+    )
+
+
+def _same_heap(one: HeapImage, other: HeapImage) -> bool:
+    for field in fields(HeapSnapshot):
+        here, there = (getattr(image.snapshot, field.name) for image in (one, other))
+        if isinstance(here, np.ndarray):
+            if here.dtype != there.dtype or not np.array_equal(here, there):
+                return False
+        elif here != there:
+            return False
+    return replace(one, snapshot=other.snapshot) == other
+
+
+def random_heap(objects: int, references: int, seed: int) -> HeapImage:
+    """Return a heap without names in which every object has the same chance to be referred to."""
+    source = np.random.default_rng(seed)
+    degrees = np.bincount(source.integers(objects, size=references), minlength=objects)
+    return HeapImage(
+        at=float(seed),
+        work=None,
+        pause_ms=1.0,
+        snapshot=HeapSnapshot(
+            tuple(f"package.Type{i}" for i in range(100)),
+            0x7F00_0000_0000 + np.cumsum(16 * source.integers(1, 9, objects)).astype(np.uint64),
+            source.integers(100, size=objects, dtype=np.int32),
+            16 * source.integers(1, 50, objects),
+            source.integers(1, 9, objects),
+            source.integers(8, size=objects, dtype=np.uint8),
+            np.concatenate([[0], np.cumsum(degrees)]),
+            source.integers(objects, size=references, dtype=np.int32),
+        ),
+    )
+
+
+def sample_heaps() -> tuple[HeapImage, ...]:
+    """Return the heaps that `fixtures/snapshots/v2.lscope` holds: something in every table."""
+    tracked, immortal = ObjectFlag.GC_TRACKED, ObjectFlag.IMMORTAL | ObjectFlag.STATIC
+    module, pending, record, key = 0x7F12_3456_0010, 0x7F12_3456_7890, 0x7F12_3456_9000, 2**64 - 16
+    site = Site("gateway/audit.py", 41, "flush")
+    first = HeapSnapshot(
+        ("module", "builtins.dict", "gateway.audit.Record", "builtins.str"),
+        np.array([0x5000, module, pending, record, key], np.uint64),
+        np.array([3, 0, 1, 2, 3], np.int32),
+        np.array([49, 72, 2**40, 48, 85], np.int64),
+        np.array([2**32 - 1, 3, 2, 1, -5], np.int64),
+        np.array([immortal, tracked, tracked, tracked, 0], np.uint8),
+        np.array([0, 0, 1, 3, 6, 6], np.int64),
+        np.array([2, 4, 3, 0, 3, 0], np.int32),
+    )
+    second = HeapSnapshot(
+        ("builtins.str", "builtins.str"),
+        np.array([0x5000, 0x6000], np.uint64),
+        np.array([0, 1], np.int32),
+        np.array([49, 50], np.int64),
+        np.array([1, 1], np.int64),
+        np.array([0, 0], np.uint8),
+        np.array([0, 1, 1], np.int64),
+        np.array([1], np.int32),
+    )
+    return (
+        HeapImage(
+            at=1_760_000_101.5,
+            work=17.0,
+            pause_ms=21.25,
+            snapshot=first,
+            containers=(
+                ContainerLength(pending, "builtins.dict", 1010),
+                ContainerLength(record, "gateway.audit.Record", 3),
+            ),
+            roots=HeapRoots(
+                modules=(ModuleRoot(module, "gateway.audit"), ModuleRoot(0x5000, "caf\udce9")),
+                threads=(ThreadRoot(2**63, "MainThread", pending), ThreadRoot(7, "7", 0)),
+                locals=(
+                    LocalRoot(record, "record", "MainThread", 0, site),
+                    LocalRoot(key, "key", "MainThread", 1, Site("a.py", -1, "<module>")),
+                ),
+            ),
+            names=KeptNames(
+                edges={(module, pending): ".PENDING", (pending, record): "", (pending, key): "[0]"},
+                fields={
+                    ("", "gateway.audit.Record", 2, 0): "",
+                    ("gateway.audit.Record", "builtins.dict", 4, 1): ".request",
+                },
+                labels={module: "module gateway.audit", record: "suspended flush"},
+                suspended={record: (site, Site("asyncio/queues.py", 158, "get")), key: ()},
+            ),
+        ),
+        HeapImage(at=1_760_000_110.0, work=None, pause_ms=0.0, snapshot=second),
+    )
 
 
 def sample_recording() -> Recording:

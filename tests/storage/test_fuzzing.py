@@ -12,15 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from leakscope.model.recording import Recording
-from leakscope.storage import archive
 from leakscope.storage.errors import UnreadableFile
 from leakscope.storage.files import load
-from tests.storage.forging import members, with_digests
-from tests.storage.make_fixture import SNAPSHOTS
+from tests.storage.forging import members, packed, with_digests
+from tests.storage.make_fixture import CONTENTS, SNAPSHOTS, fixture
+from tests.storage.recordings import same
 
-GOOD = (SNAPSHOTS / "v1.lscope").read_bytes()
+GOOD = {version: fixture(version).read_bytes() for version in CONTENTS}
 MEMBERS = members()
-ORIGINAL = load(SNAPSHOTS / "v1.lscope")
 
 patches = st.lists(
     st.tuples(
@@ -58,9 +57,13 @@ def outcome(content: bytes) -> Recording | None:
 
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
-@given(patches)
-def test_damage_is_noticed_or_harmless(changes: list[tuple[float, bytes | int]]) -> None:
-    assert outcome(patched(GOOD, changes)) in (None, ORIGINAL)
+@given(st.sampled_from(sorted(CONTENTS)), patches)
+def test_damage_is_noticed_or_harmless(
+    version: int, changes: list[tuple[float, bytes | int]]
+) -> None:
+    loaded = outcome(patched(GOOD[version], changes))
+
+    assert loaded is None or same(loaded, CONTENTS[version])
 
 
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
@@ -72,13 +75,13 @@ def test_tampering_with_right_digests_never_gets_further_than_an_error(
     if name != "manifest.json":
         changed = with_digests(changed)
 
-    loaded = outcome(archive.pack(changed))
+    loaded = outcome(packed(changed))
 
     assert loaded is None or loaded.censuses
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.binary(max_size=200), st.sampled_from([b"", GOOD[:30], GOOD[-22:]]))
+@given(st.binary(max_size=200), st.sampled_from([b"", GOOD[2][:30], GOOD[2][-22:]]))
 def test_arbitrary_bytes_are_refused(content: bytes, piece: bytes) -> None:
     for mixed in (content + piece, piece + content):
         assert outcome(mixed) is None

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from leakscope.errors import ExitCode
-from leakscope.storage import archive
 from leakscope.storage.errors import (
     CorruptedFile,
     ForeignFile,
@@ -24,7 +23,9 @@ from leakscope.storage.errors import (
     UnreadableFile,
 )
 from leakscope.storage.files import load
-from leakscope.storage.parquet import MAX_ROWS
+from leakscope.storage.heaps import HEAP_TABLES
+from leakscope.storage.manifest import FORMAT_VERSION
+from leakscope.storage.tables import MAX_ROWS
 from tests.storage.forging import (
     Members,
     announce_rows,
@@ -32,11 +33,14 @@ from tests.storage.forging import (
     edit_table,
     forge,
     members,
+    packed,
     replace_table,
 )
-from tests.storage.make_fixture import SNAPSHOTS
+from tests.storage.make_fixture import CONTENTS, fixture
+from tests.storage.recordings import same
 
-GOOD = (SNAPSHOTS / "v1.lscope").read_bytes()
+GOOD = fixture(FORMAT_VERSION).read_bytes()
+CONTENT = CONTENTS[FORMAT_VERSION]
 
 
 def refused(path: Path) -> UnreadableFile:
@@ -59,7 +63,7 @@ def written(path: Path, content: bytes) -> Path:
 def test_a_forged_file_without_a_fault_loads(tmp_path: Path) -> None:
     path = forge(tmp_path / "a.lscope", lambda _: None)
 
-    assert load(path) == load(SNAPSHOTS / "v1.lscope")
+    assert same(load(path), CONTENT)
 
 
 def test_a_missing_file_is_a_mistake_of_the_user(tmp_path: Path) -> None:
@@ -90,13 +94,12 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
 
 
 def test_every_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
-    original = load(SNAPSHOTS / "v1.lscope")
-    for position in range(0, len(GOOD), 41):
+    for position in range(0, len(GOOD), 101):
         flipped = bytearray(GOOD)
         flipped[position] ^= 0x55
         path = written(tmp_path / "a.lscope", bytes(flipped))
         try:
-            assert load(path) == original
+            assert same(load(path), CONTENT)
         except UnreadableFile as error:
             assert str(error).isprintable()
 
@@ -185,7 +188,7 @@ def test_a_member_twice_is_refused(tmp_path: Path) -> None:
 def test_a_later_format_says_to_upgrade(tmp_path: Path) -> None:
     def later(document: dict[str, object]) -> None:
         document.clear()
-        document.update({"format": "leakscope.recording", "format_version": 2})
+        document.update({"format": "leakscope.recording", "format_version": FORMAT_VERSION + 1})
 
     def change(changed: Members) -> None:
         edit_manifest(later)(changed)
@@ -193,10 +196,10 @@ def test_a_later_format_says_to_upgrade(tmp_path: Path) -> None:
 
     content = members()
     change(content)
-    error = refused(written(tmp_path / "a.lscope", archive.pack(content)))
+    error = refused(written(tmp_path / "a.lscope", packed(content)))
 
     assert isinstance(error, NewerFormat)
-    assert "format 2" in str(error)
+    assert f"format {FORMAT_VERSION + 1}" in str(error)
     assert "Upgrade" in error.remedy
 
 
@@ -245,7 +248,7 @@ def test_a_manifest_of_nonsense_is_refused(
     content = members()
     edit_manifest(set_value)(content)
 
-    assert isinstance(refused(written(tmp_path / "a.lscope", archive.pack(content))), CorruptedFile)
+    assert isinstance(refused(written(tmp_path / "a.lscope", packed(content))), CorruptedFile)
 
 
 @pytest.mark.parametrize(
@@ -256,29 +259,56 @@ def test_a_manifest_of_nonsense_is_refused(
 def test_a_manifest_that_is_no_json_object_is_refused(tmp_path: Path, text: bytes) -> None:
     content = {**members(), "manifest.json": text}
 
-    assert isinstance(refused(written(tmp_path / "a.lscope", archive.pack(content))), CorruptedFile)
+    assert isinstance(refused(written(tmp_path / "a.lscope", packed(content))), CorruptedFile)
 
 
 def test_a_missing_manifest_is_foreign(tmp_path: Path) -> None:
     content = members()
     del content["manifest.json"]
 
-    assert isinstance(refused(written(tmp_path / "a.lscope", archive.pack(content))), ForeignFile)
+    assert isinstance(refused(written(tmp_path / "a.lscope", packed(content))), ForeignFile)
 
 
 def test_missing_and_surplus_members_are_refused(tmp_path: Path) -> None:
-    without, surplus = members(), {**members(), "payload.pkl": b"\x80\x04."}
-    del without["census.parquet"]
+    surplus = {**members(), "payload.pkl": b"\x80\x04."}
 
-    for content in (without, surplus):
-        path = written(tmp_path / "a.lscope", archive.pack(content))
+    for content in (*(without(name) for name in members() if name != "manifest.json"), surplus):
+        path = written(tmp_path / "a.lscope", packed(content))
         assert isinstance(refused(path), CorruptedFile)
+
+
+def without(name: str) -> Members:
+    """Return the members of a good recording except for one, of which nothing speaks."""
+    content = members()
+    del content[name]
+    edit_manifest(lambda document: document["members"].pop(name))(content)  # type: ignore[attr-defined]
+    return content
+
+
+def test_an_older_format_has_no_heaps(tmp_path: Path) -> None:
+    content = members()
+    edit_manifest(lambda document: document.update(format_version=1))(content)
+
+    error = refused(written(tmp_path / "a.lscope", packed(content)))
+
+    assert "the tables of its format" in str(error)
+
+
+def test_tables_of_heaps_without_a_heap_are_refused(tmp_path: Path) -> None:
+    def change(changed: Members) -> None:
+        for spec in HEAP_TABLES:
+            table = pq.read_table(pa.BufferReader(changed[spec.member]))
+            replace_table(spec.name, table.slice(0, 0))(changed)
+
+    error = refused(forge(tmp_path / "a.lscope", change))
+
+    assert "the heaps are not numbered" in str(error)
 
 
 def test_a_table_with_another_digest_is_refused_unread(tmp_path: Path) -> None:
     content = {**members(), "types.parquet": b"PAR1 not at all"}
 
-    error = refused(written(tmp_path / "a.lscope", archive.pack(content)))
+    error = refused(written(tmp_path / "a.lscope", packed(content)))
 
     assert "types.parquet is not what was written" in str(error)
 
@@ -369,6 +399,65 @@ def test_values_that_no_process_can_have_are_refused(
     tmp_path: Path, change: Callable[[Members], None]
 ) -> None:
     assert isinstance(refused(forge(tmp_path / "a.lscope", change)), CorruptedFile)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (edit_table("heaps", "index", 1), "not numbered in order"),
+        (edit_table("heaps", "at", float("nan")), "no number"),
+        (edit_table("heaps", "work", float("inf")), "no number"),
+        (edit_table("heaps", "pause_ms", -1.0), "negative"),
+        (edit_table("heaps", "objects", -1), "negative"),
+        (edit_table("heaps", "objects", 4), "objects are not as many"),
+        (edit_table("heaps", "objects", 2**62), "objects are not as many"),
+        (edit_table("heaps", "references", 7), "references are not as many"),
+        (edit_table("heaps", "references", 2**62), "references are not as many"),
+        (edit_table("heap_types", "heap", 2), "not there"),
+        (edit_table("heap_types", "index", 1), "not in order"),
+        (edit_table("heap_types", "index", -1), "negative"),
+        (edit_table("heap_containers", "heap", 2), "not there"),
+        (edit_table("heap_containers", "length", -1), "negative"),
+        (edit_table("modules", "heap", 2), "not there"),
+        (edit_table("threads", "heap", -1), "negative"),
+        (edit_table("locals", "heap", 2**40), "not there"),
+        (edit_table("locals", "depth", -1), "negative"),
+        (edit_table("names", "heap", 2), "not there"),
+        (edit_table("names", "end", 2**64 - 16, row=1), "two things"),
+        (edit_table("labels", "heap", 2), "not there"),
+        (edit_table("labels", "address", 0x7F12_3456_9000), "two things"),
+        (edit_table("suspensions", "heap", 2), "not there"),
+        (edit_table("suspensions", "address", 2**64 - 16), "two things"),
+        (edit_table("suspension_frames", "suspension", 2), "not there"),
+        (edit_table("suspension_frames", "position", 1), "not in order"),
+        (edit_table("objects", "heap", 1), "not of the heap"),
+        (edit_table("objects", "heap", -1), "negative"),
+        (edit_table("objects", "row", 1), "not numbered in order"),
+        (edit_table("objects", "address", 0x7F12_3456_0010), "ascending"),
+        (edit_table("objects", "address", 2**64 - 1), "ascending"),
+        (edit_table("objects", "type", 4), "a type that is not there"),
+        (edit_table("objects", "type", -1), "negative"),
+        (edit_table("objects", "type", 2**31 - 1), "a type that is not there"),
+        (edit_table("objects", "size", -1), "negative"),
+        (edit_table("references", "heap", 1), "not of the heap"),
+        (edit_table("references", "from", -1), "negative"),
+        (edit_table("references", "from", 3), "not in order"),
+        (edit_table("references", "from", 2**31 - 1), "not in order"),
+        (edit_table("references", "from", 5, row=5), "from a row that is not there"),
+        (edit_table("references", "from", 2, row=6), "from a row that is not there"),
+        (edit_table("references", "to", 5), "to a row that is not there"),
+        (edit_table("references", "to", -1), "negative"),
+        (edit_table("references", "to", 2**31 - 1), "to a row that is not there"),
+        (edit_table("references", "to", 2, row=6), "to a row that is not there"),
+    ],
+)
+def test_heaps_that_cannot_be_are_refused(
+    tmp_path: Path, change: Callable[[Members], None], words: str
+) -> None:
+    error = refused(forge(tmp_path / "a.lscope", change))
+
+    assert isinstance(error, CorruptedFile)
+    assert words in str(error)
 
 
 def test_a_recording_without_a_census_is_refused(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from zipfile import ZipFile
 
 import pyarrow.parquet as pq
@@ -12,12 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leakscope.model.image import HeapImage
 from leakscope.model.recording import Recording
 from leakscope.storage.codec import TABLES
-from leakscope.storage.files import encode, export, load, save
+from leakscope.storage.files import export, load, save
+from leakscope.storage.heaps import HEAP_TABLES
+from leakscope.storage.manifest import FORMAT_VERSION
 from leakscope.storage.surrogates import from_utf8_text, to_utf8_text
-from tests.storage.make_fixture import HOST, SNAPSHOTS
-from tests.storage.recordings import recordings, sample_recording, texts
+from tests.storage.make_fixture import CONTENTS, HOST, SNAPSHOTS, fixture
+from tests.storage.recordings import recordings, same, texts
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,20 +33,31 @@ def test_what_is_loaded_equals_what_was_saved(recording: Recording) -> None:
         path = Path(directory) / "a.lscope"
         save(recording, path)
 
-        assert load(path) == recording
+        assert same(load(path), recording)
 
 
 def test_order_survives_too(tmp_path: Path) -> None:
-    save(sample_recording(), tmp_path / "a.lscope")
+    recording = CONTENTS[2]
+    save(recording, tmp_path / "a.lscope")
 
     loaded = load(tmp_path / "a.lscope")
 
-    for census, original in zip(loaded.censuses, sample_recording().censuses, strict=True):
+    for census, original in zip(loaded.censuses, recording.censuses, strict=True):
         assert list(census.types) == list(original.types)
+    for heap, made in zip(loaded.heaps, recording.heaps, strict=True):
+        for mapping, of in zip(_mappings(heap), _mappings(made), strict=True):
+            assert list(mapping) == list(of)
 
 
-def test_the_same_recording_gives_the_same_bytes() -> None:
-    assert encode(sample_recording(), HOST) == encode(sample_recording(), HOST)
+def _mappings(heap: HeapImage) -> list[Mapping[Any, object]]:
+    return [heap.names.edges, heap.names.labels, heap.names.suspended]
+
+
+def test_the_same_recording_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in "ab":
+        save(CONTENTS[2], tmp_path / name, host=HOST)
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 @given(texts)
@@ -57,15 +74,35 @@ def test_ordinary_text_is_stored_as_it_is(text: str) -> None:
         assert to_utf8_text(text) == text
 
 
-@pytest.mark.parametrize("version", [1])
+def test_every_format_version_has_a_file() -> None:
+    assert {path.name for path in SNAPSHOTS.iterdir()} == {
+        f"v{version}.lscope" for version in CONTENTS
+    }
+    assert max(CONTENTS) == FORMAT_VERSION
+
+
+@pytest.mark.parametrize("version", CONTENTS)
 def test_every_past_format_version_stays_loadable(version: int) -> None:
-    assert load(SNAPSHOTS / f"v{version}.lscope") == sample_recording()
+    assert same(load(fixture(version)), CONTENTS[version])
+
+
+def test_todays_format_is_that_of_its_file(tmp_path: Path) -> None:
+    # Another version of Arrow packs the same values into other bytes.
+    save(CONTENTS[FORMAT_VERSION], tmp_path / "a.lscope", host=HOST)
+
+    with ZipFile(tmp_path / "a.lscope") as new, ZipFile(fixture(FORMAT_VERSION)) as kept:
+        assert new.namelist() == kept.namelist()
+        for name in new.namelist()[:-1]:
+            written, there = (pq.read_table(io.BytesIO(z.read(name))) for z in (new, kept))
+            assert written.equals(there)
+            assert written.schema.equals(there.schema)
 
 
 def test_other_engines_read_the_tables_without_leakscope(tmp_path: Path) -> None:
-    files = export(SNAPSHOTS / "v1.lscope", tmp_path / "out")
+    files = export(fixture(2), tmp_path / "out")
 
-    assert [file.name for file in files] == [*(t.member for t in TABLES), "manifest.json"]
+    members = [spec.member for spec in (*TABLES, *HEAP_TABLES)]
+    assert [file.name for file in files] == [*members, "manifest.json"]
     types = pq.read_table(tmp_path / "out" / "types.parquet").to_pylist()
     assert types[0] == {
         "census": 0,
@@ -83,24 +120,45 @@ def test_other_engines_read_the_tables_without_leakscope(tmp_path: Path) -> None
         "edge": ".PENDING",
         "type": "builtins.dict",
     }
+    objects = pq.read_table(tmp_path / "out" / "objects.parquet").to_pylist()
+    assert objects[2] == {
+        "heap": 0,
+        "row": 2,
+        "address": 0x7F12_3456_7890,
+        "type": 1,
+        "size": 2**40,
+        "refcount": 2,
+        "flags": 1,
+    }
+    references = pq.read_table(tmp_path / "out" / "references.parquet").to_pylist()
+    assert [(row["heap"], row["from"], row["to"]) for row in references] == [
+        (0, 1, 2),
+        (0, 2, 4),
+        (0, 2, 3),
+        (0, 3, 0),
+        (0, 3, 3),
+        (0, 3, 0),
+        (1, 0, 1),
+    ]
 
 
 def test_the_tables_are_compressed_and_the_zip_is_not() -> None:
-    with ZipFile(SNAPSHOTS / "v1.lscope") as archive:
-        assert all(entry.compress_type == 0 for entry in archive.infolist())
-        with archive.open("types.parquet") as member:
-            group = pq.ParquetFile(member).metadata.row_group(0)
-
-    assert {group.column(i).compression for i in range(group.num_columns)} == {"ZSTD"}
+    for version in CONTENTS:
+        with ZipFile(fixture(version)) as archive:
+            assert all(entry.compress_type == 0 for entry in archive.infolist())
+            for name in archive.namelist():
+                if name.endswith(".parquet"):
+                    group = pq.ParquetFile(io.BytesIO(archive.read(name))).metadata.row_group(0)
+                    used = {group.column(i).compression for i in range(group.num_columns)}
+                    assert used == {"ZSTD"}
 
 
 def test_the_manifest_says_what_the_recording_is_of() -> None:
-    with ZipFile(SNAPSHOTS / "v1.lscope") as archive:
-        assert archive.namelist()[0] == "manifest.json"
+    with ZipFile(fixture(2)) as archive:
         manifest = json.loads(archive.read("manifest.json"))
 
     assert manifest["format"] == "leakscope.recording"
-    assert manifest["format_version"] == 1
+    assert manifest["format_version"] == 2
     assert manifest["target"]["pid"] == 4242
     assert manifest["interpreter"] == {"python": "3.12.1", "implementation": "cpython"}
     assert manifest["host"]["machine"] == "x86_64"

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from leakscope.errors import ExitCode, LeakscopeError
 from leakscope.model.census import ContainerLength, ProcessMetrics, TypeTotal
+from leakscope.model.image import HeapImage, KeptNames
 from leakscope.model.recording import Recording
+from leakscope.model.roots import HeapRoots, ModuleRoot, ThreadRoot
 from leakscope.storage.errors import CannotWrite, OutputExists, UnsavableRecording
 from leakscope.storage.files import export, load, save
 from leakscope.storage.output import refuse_unwritable, write_atomically
 from tests.storage.make_fixture import SNAPSHOTS
-from tests.storage.recordings import sample_recording
+from tests.storage.recordings import random_heap, sample_heaps, sample_recording
 
 RECORDING = sample_recording()
 
@@ -141,25 +144,61 @@ def test_a_closed_directory_is_named_before_anything_is_measured(tmp_path: Path)
     assert done.startswith("CannotWrite cannot write closed/a.lscope"), done
 
 
+SAVING_WITH_LITTLE_ROOM = """
+import resource, signal, sys
+from dataclasses import replace
+from pathlib import Path
+from leakscope.storage.files import save
+from tests.storage.recordings import random_heap, sample_recording
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+recording = replace(sample_recording(), heaps=(random_heap(50_000, 100_000, 1),))
+save(recording, Path("whole.lscope"))
+size = Path("whole.lscope").stat().st_size
+for room in [0, 1, *range(10, size, size // 40), size - 1]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    try:
+        save(recording, Path("a.lscope"), force=True)
+    except Exception as error:
+        print(type(error).__name__, error, error.remedy, file=sys.stdout)
+"""
+
+
 def test_a_full_disk_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     (tmp_path / "a.lscope").write_text("precious")
-    code = (
-        "import resource, signal, sys; from pathlib import Path\n"
-        "from leakscope.storage.output import write_atomically\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "try: write_atomically(Path('a.lscope'), bytes(5000), force=True)\n"
-        "except Exception as error: print(type(error).__name__, error)\n"
-    )
 
-    done = _run_in(tmp_path, code)
+    said = _run_in(tmp_path, SAVING_WITH_LITTLE_ROOM).splitlines()
 
-    assert done == "CannotWrite cannot write a.lscope: file too large\n"
+    assert len(said) >= 40
+    assert set(said) == {
+        "CannotWrite cannot write a.lscope: file too large Make room there, or name a file on a "
+        "disk that has some; nothing was left behind."
+    }
     assert (tmp_path / "a.lscope").read_text() == "precious"
-    assert alone_in(tmp_path) == ["a.lscope"]
+    assert alone_in(tmp_path) == ["a.lscope", "whole.lscope"]
+
+
+@pytest.mark.needs_root
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a file system")
+def test_a_file_system_without_room_says_so(tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        with pytest.raises(CannotWrite, match="no space left on device") as caught:
+            save(with_a_large_heap(), tmp_path / "a.lscope")
+
+        assert caught.value.remedy.startswith("Make room")
+        assert alone_in(tmp_path) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def with_a_large_heap() -> Recording:
+    return replace(RECORDING, heaps=(random_heap(50_000, 100_000, 1),))
 
 
 def _run_in(directory: Path, code: str) -> str:
+    """Return what a program prints that runs in a directory; it must not complain."""
     # The package may lie where only its owner may look: it is imported first.
     done = subprocess.run(
         [sys.executable, "-c", f"import leakscope.storage.output\n{code}"],
@@ -167,8 +206,9 @@ def _run_in(directory: Path, code: str) -> str:
         env={**os.environ, "PYTHONPATH": str(SNAPSHOTS.parents[1])},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
@@ -196,6 +236,52 @@ def _run_in(directory: Path, code: str) -> str:
 def test_figures_that_would_not_load_are_not_saved(tmp_path: Path, broken: Recording) -> None:
     with pytest.raises(UnsavableRecording) as caught:
         save(broken, tmp_path / "a.lscope")
+
+    assert str(caught.value).isprintable()
+    assert alone_in(tmp_path) == []
+
+
+HEAP = sample_heaps()[0]
+GRAPH = HEAP.snapshot
+
+
+def graph(**changed: object) -> HeapImage:
+    return replace(HEAP, snapshot=replace(GRAPH, **changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        graph(address=GRAPH.address[::-1]),
+        graph(address=GRAPH.address.astype(np.int64)),
+        graph(address=np.sort(GRAPH.address[[0, 1, 1, 2, 3]])),
+        graph(type=GRAPH.type[:-1]),
+        graph(type=GRAPH.type + np.int32(1)),
+        graph(type=GRAPH.type - np.int32(1)),
+        graph(type_names=()),
+        graph(size=-GRAPH.size),
+        graph(flags=GRAPH.flags.astype(np.int64)),
+        graph(offsets=GRAPH.offsets[:-1]),
+        graph(offsets=np.empty(0, np.int64)),
+        graph(offsets=GRAPH.offsets[::-1]),
+        graph(offsets=GRAPH.offsets + 1),
+        graph(offsets=np.array([0, 0, 3, 1, 6, 6])),
+        graph(targets=GRAPH.targets[:-1]),
+        graph(targets=GRAPH.targets + np.int32(1)),
+        graph(targets=GRAPH.targets - np.int32(1)),
+        graph(targets=GRAPH.targets.reshape(2, 3)),
+        replace(HEAP, at=float("nan")),
+        replace(HEAP, pause_ms=-1.0),
+        replace(HEAP, containers=(ContainerLength(-1, "a", 1),)),
+        replace(HEAP, roots=HeapRoots(modules=(ModuleRoot(2**64, "a"),))),
+        replace(HEAP, roots=HeapRoots(threads=(ThreadRoot(-1, "a", 0),))),
+        replace(HEAP, names=KeptNames(edges={(-1, 0): ""})),
+        replace(HEAP, names=KeptNames(labels={0: 7})),  # type: ignore[dict-item]
+    ],
+)
+def test_a_heap_that_would_not_load_is_not_saved(tmp_path: Path, broken: HeapImage) -> None:
+    with pytest.raises(UnsavableRecording) as caught:
+        save(replace(RECORDING, heaps=(HEAP, broken)), tmp_path / "a.lscope")
 
     assert str(caught.value).isprintable()
     assert alone_in(tmp_path) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -12,10 +12,13 @@ from leakscope.capture.process import TargetGone, identify
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import ContainerLength, TypeTotal
 from leakscope.model.evidence import Evidence, Suspects, TypeEvidence
+from leakscope.model.image import HeapImage
 from leakscope.model.recording import CaptureKind, Ending
 from leakscope.model.target import Target
 from leakscope.watching import recorder as recording_loop
 from leakscope.watching.recorder import Plan, Recorder, plan
+from tests.heaps import heap_of
+from tests.views import ascending, image_of
 
 HOUR = Plan(every=300.0, duration=3600.0)
 
@@ -133,6 +136,42 @@ def test_a_long_recording_keeps_few_samples_and_says_so(monkeypatch: pytest.Monk
 
     assert len(recording.censuses) == 10
     assert any("13 samples were taken" in caveat for caveat in recording.caveats)
+
+
+def keeping(heap: Heap, *, fails: bool = False) -> Recorder:
+    def keep(at: float, work: float | None) -> HeapImage:
+        if fails:
+            raise LeakscopeError("no room for a copy")
+        return replace(image_of(ascending(heap_of("root:list"))), at=at, work=work)
+
+    recorder = recorder_of(heap)
+    recorder.keep_heap = keep
+    return recorder
+
+
+def test_heaps_are_kept_from_both_ends_and_from_where_growth_appears() -> None:
+    recording = keeping(Heap()).record(HOUR)
+
+    assert [image.at for image in recording.heaps] == [300.0, 8 * 300.0, 13 * 300.0]
+    assert all(image.work is None for image in recording.heaps)
+
+
+def test_one_sample_alone_keeps_one_heap() -> None:
+    assert len(keeping(Heap()).record(Plan(1.0, 0.0)).heaps) == 1
+
+
+def test_stopping_at_once_keeps_one_heap() -> None:
+    recorder = keeping(Heap())
+    recorder.stop.set()
+
+    assert len(recorder.record(HOUR).heaps) == 1
+
+
+def test_a_heap_that_cannot_be_kept_costs_no_measurement() -> None:
+    recording = keeping(Heap(), fails=True).record(HOUR)
+
+    assert (len(recording.censuses), recording.heaps) == (13, ())
+    assert any("no room for a copy" in caveat for caveat in recording.caveats)
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,9 @@ enum ls_failure {
     LS_FAIL_UNSTABLE,   /* two traversals of the frozen heap disagreed */
     LS_FAIL_REQUEST,    /* a request was malformed */
     LS_FAIL_FINALIZING, /* the interpreter is on its way down, or not up yet */
+    LS_FAIL_OBJECT,     /* what is referred to as an object is none */
+    LS_FAIL_CRASH,      /* a signal ended the child */
+    LS_FAIL_TIME,       /* the child's time was up */
 };
 
 /* Parent, GIL held. Fills ls_python once; later calls return at once. */
@@ -173,7 +176,8 @@ int ls_visited_add(uintptr_t address);
 int ls_visited_has(uintptr_t address);
 /* After the last add: number all addresses in ascending order. Returns how many there are. */
 uint64_t ls_visited_number(void);
-/* The number of an address that was added. */
+/* The number of an address that was added. Of any other address the child ends with
+ * LS_FAIL_UNSTABLE: a second traversal came by what the first did not. */
 uint32_t ls_visited_rank(uintptr_t address);
 /* Leaves in ascending order; `cursor` starts at 0; NULL at the end. */
 struct ls_leaf *ls_visited_next(uint64_t *cursor);
@@ -201,6 +205,7 @@ enum ls_kind {
     LS_KIND_NDARRAY,
     LS_KIND_BUFFERED,
     LS_KIND_BYTESIO,
+    LS_KIND_ELEMENT,
 };
 
 struct ls_type {
@@ -214,6 +219,7 @@ struct ls_type {
     uint64_t objects, bytes;
 };
 
+/* The type of an object; the child ends with LS_FAIL_OBJECT if what is there cannot be one. */
 struct ls_type *ls_type_of(ls_object object);
 struct ls_type *ls_type_at(uint32_t index);
 uint32_t ls_type_count(void);
@@ -277,6 +283,8 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
                    struct ls_visitor *visitor);
 /* Whether objects of this type can have references at all. */
 int ls_has_references(const struct ls_type *type);
+/* The type of the object whose tp_traverse runs, 0 if none does. */
+extern const struct ls_type *volatile ls_traversed;
 
 /* ---- heap_stream.c */
 
@@ -311,7 +319,11 @@ void ls_stream_record(uint32_t kind, const void *head, size_t head_bytes, const 
 void ls_stream_flush(void);
 /* Returns 0 at the end of input, 1 if `bytes` were read. */
 int ls_stream_read(void *buffer, size_t bytes);
+/* The last frame: what failed, and the type whose objects' references were being followed. */
 void ls_child_fail(enum ls_failure why) __attribute__((noreturn));
+/* The same without waiting, and without ending; nothing in the middle of another frame. Can be
+ * called where a signal arrives. */
+void ls_last_words(enum ls_failure why);
 void ls_child_exit(int status) __attribute__((noreturn));
 
 /* ---- heap_walk.c, heap_child.c, heap_roots.c, heap_name.c */
@@ -337,6 +349,10 @@ struct ls_freeze {
 
 /* What was frozen; set once, when the child begins. */
 extern struct ls_freeze ls_frozen;
+
+/* ---- heap_guard.c: signals that end the child are told before they do */
+
+void ls_guard(void);
 
 /* The child's life. */
 void ls_child_main(const struct ls_freeze *freeze) __attribute__((noreturn));

@@ -86,6 +86,7 @@ struct ls_freeze ls_frozen;
 void ls_child_main(const struct ls_freeze *freeze) {
     keep_only(freeze->socket);
     forget_handlers();
+    ls_guard();
     be_expendable(freeze);
     ls_stream_open(STREAM);
     ls_memory_limit(freeze->request.limit_bytes);

@@ -108,6 +108,10 @@ static int name_in_named_type(const struct ls_edge *edge, struct ls_phrase *phra
         return name_in_context_node(edge, phrase);
     if (has_name(type, "functools._lru_cache_wrapper"))
         return name_in_lru_cache(edge, phrase);
+    if (has_name(type, "_contextvars.ContextVar")) {
+        static const struct field fields[] = {{24, ".default"}};
+        return NAME_FIELD(edge, fields, phrase);
+    }
     if (has_name(type, "traceback")) {
         static const struct field fields[] = {{16, ".tb_next"}, {24, ".tb_frame"}};
         return NAME_FIELD(edge, fields, phrase);

@@ -124,6 +124,8 @@ uint64_t ls_visited_number(void) {
 uint32_t ls_visited_rank(uintptr_t address) {
     const struct ls_leaf *leaf = find_leaf(address);
     uint32_t bit = bit_of(address), word = bit >> 6;
+    if (!(leaf->bits[word] >> (bit & 63) & 1))
+        ls_child_fail(LS_FAIL_UNSTABLE);
     uint32_t rank = leaf->rank[word >> 3];
     for (uint32_t i = word & ~7u; i < word; i++)
         rank += count_bits(leaf->bits[i]);

@@ -39,7 +39,14 @@ size_t ls_thread_name(uint64_t ident, char *text, size_t room);
 
 /* ---- heap_roots.c, heap_name.c */
 
-enum ls_root_kind { LS_ROOT_MODULE = 1, LS_ROOT_THREAD, LS_ROOT_CALL, LS_ROOT_LOCAL, LS_ROOT_END };
+enum ls_root_kind {
+    LS_ROOT_MODULE = 1,
+    LS_ROOT_THREAD,
+    LS_ROOT_CALL,
+    LS_ROOT_LOCAL,
+    LS_ROOT_END,
+    LS_ROOT_CONTEXT,
+};
 
 void ls_roots(const struct ls_freeze *freeze);
 void ls_send_call(uint32_t kind, uint64_t object, uint64_t thread, const struct ls_call *call);

@@ -53,6 +53,33 @@ static void visit_type(ls_object type, ls_visit visit, void *context) {
         visit_string_keys(keys, visit, context);
 }
 
+const struct ls_type *volatile ls_traversed;
+
+struct search {
+    ls_object wanted;
+    int found;
+};
+
+static int look_for(ls_object referent, void *context) {
+    struct search *search = context;
+    search->found |= referent == search->wanted;
+    return 0;
+}
+
+/* Before 3.13.3 an instance that has its values in itself does not tell of the dict that shows
+ * them, which it holds nonetheless. */
+static void visit_showing_dict(ls_object object, const struct ls_type *type, ls_visit visit,
+                               void *context) {
+    enum { MANAGED_DICT = -24 };
+    uintptr_t values = ls_inline_values(object, type);
+    struct search search = {.wanted = values == 0 ? 0 : LS_POINTER(object, MANAGED_DICT)};
+    if (search.wanted == 0 || LS_POINTER(search.wanted, LS_MA_VALUES) != values)
+        return;
+    type->traverse(object, look_for, &search);
+    if (!search.found)
+        visit(search.wanted, context);
+}
+
 int ls_has_references(const struct ls_type *type) {
     return (type->flags & (LS_FLAG_HAVE_GC | LS_FLAG_HEAPTYPE)) != 0 ||
            type->kind == LS_KIND_CODE || type->kind == LS_KIND_TYPE;
@@ -64,8 +91,13 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
     visitor->type_seen = 0;
     if (type->address == ls_python.dict_type && ls_is_interned_table(object))
         return;
-    if (type->traverse != NULL && ls_has_gc_header(object, type))
+    if (type->traverse != NULL && ls_has_gc_header(object, type)) {
+        ls_traversed = type;
         type->traverse(object, visit, visitor);
+        if (ls_python.at.minor == 13 && (type->flags & LS_FLAG_INLINE_VALUES))
+            visit_showing_dict(object, type, visit, visitor);
+        ls_traversed = NULL;
+    }
     switch (type->kind) {
     case LS_KIND_DICT:
     case LS_KIND_ODICT:

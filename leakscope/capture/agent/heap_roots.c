@@ -1,7 +1,7 @@
 /* Where the heap hangs from: modules, and the local variables of running functions. Child only.
  *
- * Sent as records of LS_FRAME_ROOTS: a module; a thread, and then its calls from the innermost
- * outwards, each followed by its local variables. */
+ * Sent as records of LS_FRAME_ROOTS: a module; a thread, and then its context (of contextvars) and
+ * its calls from the innermost outwards, each followed by its local variables. */
 #include "heap_names.h"
 
 #include <string.h>
@@ -75,6 +75,11 @@ static void send_thread(void *thread) {
         root.object = data;
     root.name_bytes = (uint32_t)ls_thread_name(ident, text, NAME_ROOM);
     send_root(&root);
+    ls_object context = LS_POINTER((uintptr_t)thread, at->thread_context);
+    if (ls_plausible(context) && ls_visited_has(context)) {
+        root = (struct root){.kind = LS_ROOT_CONTEXT, .object = context, .thread = ident};
+        send_root(&root);
+    }
     uintptr_t frame = ls_frame_of_thread(thread);
     for (int depth = 0; frame != 0 && depth < DEEPEST; depth++) {
         struct ls_call call;

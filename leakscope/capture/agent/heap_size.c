@@ -10,7 +10,7 @@ enum {
     MANAGED_DICT = -24,
     VALUES_311 = -32,
     SET_ENTRY = 16,
-    ODICT_NODES_LENGTH = 56,
+    ODICT_NODES_LENGTH = 72,
     ODICT_NODE = 32,
     DEQUE_LEFT_INDEX = 40,
     DEQUE_BLOCK_ITEMS = 64,
@@ -90,24 +90,26 @@ static uint64_t bytearray_buffers(ls_object object) {
     return ls_python.at.minor >= 15 && allocated != 0 ? allocated + BYTES_SIZE : allocated;
 }
 
-/* Data that an array allocated itself: the largest step times the length of that dimension. */
+/* Lengths and steps of an array, and the data if it allocated that itself: the largest step times
+ * the length of that dimension. The one item of an array without dimensions is left out. */
 static uint64_t ndarray_buffers(ls_object object) {
-    enum { DIMENSIONS = 24, SHAPE = 32, STRIDES = 40, FLAGS = 64, OWNS = 4, CONTIGUOUS = 3 };
+    enum { DIMENSIONS = 24, SHAPE = 32, STRIDES = 40, FLAGS = 64, OWNS = 4 };
     int32_t dimensions = LS_FIELD(int32_t, object, DIMENSIONS);
-    uint32_t flags = LS_FIELD(uint32_t, object, FLAGS);
-    uintptr_t shape = LS_POINTER(object, SHAPE), strides = LS_POINTER(object, STRIDES);
-    if (!(flags & OWNS) || !(flags & CONTIGUOUS) || dimensions < 1 || dimensions > 64)
+    if (dimensions < 1 || dimensions > 64)
         return 0;
-    uint64_t bytes = 0;
+    uintptr_t shape = LS_POINTER(object, SHAPE), strides = LS_POINTER(object, STRIDES);
+    uint64_t both = (uint64_t)dimensions * 16, bytes = 0;
+    if (!(LS_FIELD(uint32_t, object, FLAGS) & OWNS))
+        return both;
     for (int32_t i = 0; i < dimensions; i++) {
         uint64_t length = LS_FIELD(uint64_t, shape, i * 8);
         if (length == 0)
-            return 0;
+            return both;
         uint64_t span = length * magnitude(LS_FIELD(int64_t, strides, i * 8));
         if (span > bytes)
             bytes = span;
     }
-    return bytes + (uint64_t)dimensions * 16;
+    return both + bytes;
 }
 
 /* The buffer of a file. Its size stands beside a mask that proves it, or is 0 where it is odd. */
@@ -124,6 +126,16 @@ static uint64_t bytesio_buffers(ls_object object) {
     return bytes != 0 && LS_FIELD(uint32_t, bytes, 0) == 1
                ? BYTES_SIZE + LS_FIELD(uint64_t, bytes, LS_OB_SIZE)
                : 0;
+}
+
+/* Attributes and children of an XML element, which most elements have. */
+static uint64_t element_buffers(ls_object object) {
+    enum { EXTRA = 40, ALLOCATED = 16, CHILDREN = 24, FIRST_CHILDREN = 32, EXTRA_SIZE = 64 };
+    uintptr_t extra = LS_POINTER(object, EXTRA);
+    if (extra == 0)
+        return 0;
+    int apart = LS_POINTER(extra, CHILDREN) != extra + FIRST_CHILDREN;
+    return EXTRA_SIZE + (apart ? LS_FIELD(uint64_t, extra, ALLOCATED) * sizeof(uintptr_t) : 0);
 }
 
 static uint64_t type_size(ls_object object) {
@@ -192,6 +204,8 @@ static uint64_t own_size(ls_object object, const struct ls_type *type) {
         return basic + file_buffers(object);
     case LS_KIND_BYTESIO:
         return basic + bytesio_buffers(object);
+    case LS_KIND_ELEMENT:
+        return basic + element_buffers(object);
     case LS_KIND_TYPE:
         return type_size(object);
     case LS_KIND_GENERATOR:

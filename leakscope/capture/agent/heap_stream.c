@@ -8,9 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { GATHERED = 1 << 16 };
+enum { GATHERED = 1 << 16, LONGEST_NAME = 512 };
 
 static int stream = -1;
+static volatile uint64_t owed; /* of the frame that is being sent */
 static unsigned char gathered[GATHERED];
 static size_t gathered_bytes;
 static uint32_t gathered_kind, gathered_count;
@@ -33,6 +34,7 @@ void ls_stream_send(const void *bytes, size_t length) {
             ls_child_exit(0);
         at += sent;
         length -= (size_t)sent;
+        owed -= (uint64_t)sent;
     }
 }
 
@@ -52,6 +54,7 @@ int ls_stream_read(void *buffer, size_t bytes) {
 
 void ls_stream_head(uint32_t kind, uint32_t count, uint64_t bytes) {
     struct ls_frame frame = {.kind = kind, .count = count, .bytes = bytes};
+    owed = sizeof frame + bytes;
     ls_stream_send(&frame, sizeof frame);
 }
 
@@ -82,12 +85,30 @@ void ls_stream_record(uint32_t kind, const void *head, size_t head_bytes, const 
     gathered_count++;
 }
 
+static struct {
+    struct ls_frame head;
+    uint64_t used;
+    char type[LONGEST_NAME];
+} last;
+
+/* Returns how long the frame is. */
+static size_t last_frame(enum ls_failure why) {
+    const struct ls_type *type = ls_traversed;
+    size_t bytes = sizeof last.used;
+    if (type != NULL)
+        bytes += ls_type_name(type->address, last.type, sizeof last.type);
+    last.head = (struct ls_frame){LS_FRAME_FAILED, (uint32_t)why, bytes};
+    last.used = ls_memory_used();
+    return sizeof last.head + bytes;
+}
+
 void ls_child_fail(enum ls_failure why) {
-    struct {
-        struct ls_frame head;
-        uint64_t used;
-    } last = {{LS_FRAME_FAILED, (uint32_t)why, sizeof last.used}, ls_memory_used()};
     if (stream >= 0)
-        ls_stream_send(&last, sizeof last);
+        ls_stream_send(&last, last_frame(why));
     ls_child_exit(1);
+}
+
+void ls_last_words(enum ls_failure why) {
+    if (stream >= 0 && owed == 0)
+        (void)!send(stream, &last, last_frame(why), MSG_NOSIGNAL | MSG_DONTWAIT);
 }

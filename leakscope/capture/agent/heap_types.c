@@ -38,10 +38,14 @@ static const struct extension_type {
     int64_t smallest;
     enum ls_kind kind;
 } extension_types[] = {
-    {"collections.deque", 80, LS_KIND_DEQUE},      {"array.array", 64, LS_KIND_ARRAY},
-    {"numpy.ndarray", 80, LS_KIND_NDARRAY},        {"_io.BufferedReader", 136, LS_KIND_BUFFERED},
-    {"_io.BufferedWriter", 136, LS_KIND_BUFFERED}, {"_io.BufferedRandom", 136, LS_KIND_BUFFERED},
+    {"collections.deque", 80, LS_KIND_DEQUE},
+    {"array.array", 64, LS_KIND_ARRAY},
+    {"numpy.ndarray", 80, LS_KIND_NDARRAY},
+    {"_io.BufferedReader", 136, LS_KIND_BUFFERED},
+    {"_io.BufferedWriter", 136, LS_KIND_BUFFERED},
+    {"_io.BufferedRandom", 136, LS_KIND_BUFFERED},
     {"_io.BytesIO", 64, LS_KIND_BYTESIO},
+    {"xml.etree.ElementTree.Element", 48, LS_KIND_ELEMENT},
 };
 
 static int is_extension_type(ls_object type, const struct extension_type *known) {
@@ -87,7 +91,17 @@ static enum ls_kind kind_of(ls_object type, uint32_t flags) {
                                      : LS_KIND_PLAIN;
 }
 
+/* A type is an object whose own type makes types. What is not one has nothing to be called. */
+static int is_type(ls_object address) {
+    if (!ls_plausible(address))
+        return 0;
+    ls_object maker = LS_POINTER(address, LS_OB_TYPE);
+    return ls_plausible(maker) && (LS_FIELD(uint32_t, maker, LS_TP_FLAGS) & LS_FLAG_TYPE);
+}
+
 static struct ls_type *describe(ls_object address) {
+    if (!is_type(address))
+        ls_child_fail(LS_FAIL_OBJECT);
     if (count % CHUNK == 0) {
         if (count / CHUNK == CHUNKS)
             ls_child_fail(LS_FAIL_MEMORY);

@@ -19,6 +19,7 @@ struct walk {
     struct ls_visitor visitor; /* first: visit functions are given its address */
     const struct ls_heap_request *request;
     uint64_t objects, references, odd, values_bytes;
+    uint64_t announced; /* references that the first pass counted */
     uint32_t types_met;
     ls_object interned; /* the interpreter's table of interned strings, if it is in sight */
 };
@@ -63,11 +64,6 @@ static void meet(struct walk *walk, ls_object object) {
         walk->interned = object;
     else if (ls_has_references(type))
         ls_pending_push(object);
-    while (walk->types_met < ls_type_count()) {
-        ls_object address = ls_type_at(walk->types_met++)->address;
-        if (ls_plausible(address) && ls_visited_add(address))
-            meet(walk, address); /* a type, its type, and `type`: it ends there */
-    }
 }
 
 static int discover(ls_object referent, void *context) {
@@ -84,10 +80,22 @@ static int discover(ls_object referent, void *context) {
     return 0;
 }
 
+/* Every type is an object too, be it referred to or not. */
+static int meet_next_type(struct walk *walk) {
+    if (walk->types_met == ls_type_count())
+        return 0;
+    ls_object address = ls_type_at(walk->types_met++)->address;
+    if (ls_visited_add(address))
+        meet(walk, address);
+    return 1;
+}
+
 static void follow_pending(struct walk *walk) {
     ls_object object;
-    while (ls_pending_pop(&object))
-        ls_references(object, ls_type_of(object), discover, &walk->visitor);
+    do
+        while (ls_pending_pop(&object))
+            ls_references(object, ls_type_of(object), discover, &walk->visitor);
+    while (meet_next_type(walk));
 }
 
 /* What has no holder that counts: it is met, and that is all. */
@@ -158,6 +166,8 @@ static int record_reference(ls_object referent, void *context) {
         walk->visitor.type_seen = 1;
     if (!ls_plausible(referent))
         return 0;
+    if (walk->references == walk->announced)
+        ls_child_fail(LS_FAIL_UNSTABLE);
     if (block.references == BLOCK_REFERENCES)
         flush_references();
     block.targets[block.references++] = ls_visited_rank(referent);
@@ -244,7 +254,9 @@ void ls_walk(const struct ls_freeze *freeze) {
     follow_pending(&found);
     report_counts(&found);
     report_types();
-    struct walk recorded = {.request = &freeze->request, .values_bytes = found.values_bytes};
+    struct walk recorded = {.request = &freeze->request,
+                            .values_bytes = found.values_bytes,
+                            .announced = found.references};
     if (freeze->request.depth == LS_DEPTH_FULL) {
         ls_visited_number();
         record_all(&recorded);

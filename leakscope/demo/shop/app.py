@@ -7,9 +7,15 @@ import asyncio
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from . import audit, catalogue
 from .proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 _HOST = "127.0.0.1"
 
@@ -25,12 +31,12 @@ async def serve(port: int, *, fixed: bool, until_stdin_closes: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
         await loop.connect_read_pipe(lambda: _UntilEnd(stop), sys.stdin)
-    shop = await asyncio.start_server(catalogue.serve_connection, _HOST, 0)
+    shop = await asyncio.start_server(_to_the_end(catalogue.serve_connection), _HOST, 0)
     proxy = Proxy(
         upstream_port=_port_of(shop),
         audit=audit.write_in_batches if fixed else audit.keep_for_collector,
     )
-    front = await asyncio.start_server(proxy.serve_connection, _HOST, port)
+    front = await asyncio.start_server(_to_the_end(proxy.serve_connection), _HOST, port)
     print(f"listening {_port_of(front)}", flush=True)
     print(f"ready {os.getpid()}", flush=True)
     await stop.wait()
@@ -50,6 +56,25 @@ def main() -> int:
         serve(options.port, fixed=options.fixed, until_stdin_closes=options.until_stdin_closes)
     )
     return 0
+
+
+def _to_the_end(serve: Serve) -> Serve:
+    """Return `serve` as a server may call it.
+
+    Until Python 3.12 nothing but its own frames holds the task of a connection that waits for
+    data, and the collector may take it.
+    """
+    serving: set[asyncio.Task[None] | None] = set()
+
+    async def serve_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        serving.add(task)
+        try:
+            await serve(reader, writer)
+        finally:
+            serving.discard(task)
+
+    return serve_to_the_end
 
 
 def _port_of(server: asyncio.AbstractServer) -> int:
