@@ -30,16 +30,20 @@ class Figures:
 def run(*, quick: bool) -> Figures:
     """Measure everything and print it as it comes."""
     print(machine(), flush=True)
-    sizes, rounds = (heap_capture.QUICK_SIZES, 3) if quick else (heap_capture.SIZES, 7)
-    captured = [heap_capture.measure(size, rounds=rounds) for size in sizes]
+    rounds = 3 if quick else heap_capture.ROUNDS
+    captured = [
+        heap_capture.measure(size, rounds=rounds)
+        for size in (heap_capture.QUICK_SIZES if quick else heap_capture.SIZES)
+    ]
     print(f"\n## Capture\n\n{heap_capture.report(captured)}", flush=True)
-    sizes = graph_analysis.QUICK_SIZES if quick else graph_analysis.SIZES
     analysed = [
-        graph_analysis.analyse(kind, size) for kind in graph_analysis.KINDS for size in sizes
+        graph_analysis.analyse(kind, size)
+        for kind in graph_analysis.KINDS
+        for size in (graph_analysis.QUICK_SIZES if quick else graph_analysis.SIZES)
     ]
     print(f"\n## Analysis\n\n{graph_analysis.report(analysed)}", flush=True)
-    sizes = heap_file.QUICK_SIZES if quick else heap_file.SIZES
-    print(f"\n## File\n\n{heap_file.report(sizes)}", flush=True)
+    files = heap_file.report(heap_file.QUICK_SIZES if quick else heap_file.SIZES)
+    print(f"\n## File\n\n{files}", flush=True)
     print("\n## Cost\n")
     if shutil.which("wrk") is None:
         print("wrk is not installed.")

@@ -3,10 +3,10 @@
     python -m tests.benchmarks.cost [--seconds 10] [--rounds 12] [--every 5] [--patience 120]
 
 Rounds come in pairs on one gateway: alone, and with `leakscope watch` that has taken its first two
-samples already, in changing order. Each waits for a moment when the machine has nothing else to
-do. What is told is the median of the ratios within pairs. A pair
-in which others than the gateway, its upstream, wrk and leakscope took more than a fiftieth of the
-processors is thrown away and made again, within limits. Needs wrk.
+samples already, in changing order. Each pair waits for a moment when nobody else uses the machine.
+What is told is the median of the ratios within pairs. A pair in which others than the gateway, its
+upstream, wrk and leakscope took more than a fiftieth of the processors is thrown away and made
+again, within limits. Needs wrk.
 """
 
 from __future__ import annotations

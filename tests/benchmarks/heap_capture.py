@@ -217,7 +217,7 @@ def report(rows: list[Captured]) -> str:
         ],
     )
     return (
-        f"Capture\n\n{cost}\nThe same question asked inside: how long the process stands still\n\n"
+        f"{cost}\nThe same question asked inside: how long the process stands still\n\n"
         f"{peers}\nA pass of the process that writes to all pages of its orders\n\n{writing}"
     )
 
