@@ -1,6 +1,6 @@
 """How small a heap's file is, and what writing and reading it cost.
 
-    python -m tests.benchmarks.heap_file [objects ...]
+    python -m tests.benchmarks.heap_file [OBJECTS ...]
 
 Every row is the heap of one process (this interpreter) that holds records: instances with and
 without `__dict__`, dicts, lists, tuples, texts and numbers, and references across. `fresh` is one
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import ZipFile
@@ -32,11 +32,13 @@ from leakscope.model.image import HeapImage
 from leakscope.model.recording import Recording
 from leakscope.storage.files import load, save
 from tests.attaching import attached
+from tests.benchmarks.tables import machine, table
 from tests.storage.make_fixture import fixture
 from tests.storage.recordings import same, sample_recording
 from tests.targets import spawn
 
 SIZES = (1_000_000, 5_000_000)
+QUICK_SIZES = (200_000,)
 PER_RECORD = 11
 """Objects that one record of the target comes to, about."""
 ROUNDS = 3
@@ -94,11 +96,17 @@ class Cost:
 def main() -> None:
     """Print a row per heap."""
     sizes = tuple(int(text) for text in sys.argv[1:]) or SIZES
-    print(" | ".join(HEADINGS))
+    print(machine(), report(sizes), sep="\n\n")
+
+
+def report(sizes: Sequence[int]) -> str:
+    """Measure heaps of these sizes; return the table."""
+    rows = []
     for size in sizes:
         for wear in ("fresh", "worn"):
             with tempfile.TemporaryDirectory() as directory:
-                print(" | ".join(measure(wear, size, Path(directory))), flush=True)
+                rows.append(measure(wear, size, Path(directory)))
+    return table(HEADINGS, rows)
 
 
 def measure(wear: str, size: int, directory: Path) -> tuple[str, ...]:
