@@ -58,6 +58,14 @@ class CorruptedFile(UnreadableFile):
     hint = "It was damaged or tampered with; copy it again or record again."
 
 
+class DoesNotFit(UnreadableFile):
+    """The file may well be a recording, but it is too large for this machine."""
+
+    hint = (
+        "Read it where there is more memory, or without its heaps: `leakscope export` needs little."
+    )
+
+
 class NewerFormat(UnreadableFile):
     """The file was written by a later leakscope."""
 

@@ -12,6 +12,7 @@ from leakscope.storage import archive, codec, manifest, parquet
 from leakscope.storage.errors import (
     CannotWrite,
     CorruptedFile,
+    DoesNotFit,
     ForeignFile,
     NewerFormat,
     UnsavableRecording,
@@ -38,6 +39,8 @@ def save(
             _write(recording, packer, host or manifest.Host.this())
     except (BadTable, manifest.BadManifest, archive.ArchiveTooLarge) as problem:
         raise UnsavableRecording(f"cannot save the recording: {problem}") from None
+    except MemoryError:
+        raise CannotWrite(f"cannot write {path}: there is not enough memory", hint="") from None
 
 
 def load(path: Path, *, heaps: bool | Sequence[int] = True) -> Recording:
@@ -61,6 +64,8 @@ def load(path: Path, *, heaps: bool | Sequence[int] = True) -> Recording:
             return codec.decode(members.manifest, tables, images)
         except BadTable as problem:
             raise CorruptedFile(f"{path} is damaged: {problem}") from None
+        except MemoryError:
+            raise DoesNotFit(f"{path} does not fit into our memory") from None
 
 
 def export(path: Path, directory: Path, *, force: bool = False) -> tuple[Path, ...]:

@@ -42,7 +42,7 @@ GROUP_ROWS = 1 << 17
 
 _BATCH_ROWS = 1 << 16
 _MAX_ROW_GROUPS = 1 << 13
-_READING = (OSError, ValueError, TypeError, OverflowError, MemoryError)
+_READING = (OSError, ValueError, TypeError, OverflowError)
 _MAX_TEXT_BYTES = 1 << 24
 """Of one string in a Parquet footer."""
 
@@ -50,7 +50,7 @@ _MAX_TEXT_BYTES = 1 << 24
 def to_parquet(table: Table) -> bytes:
     """Return `table` as a Parquet file. Raises `BadTable` for values no process can have."""
     sink = io.BytesIO()
-    rows = _write(Stream(table.spec, [table.columns]), sink)
+    rows = _write(Stream(table.spec, [table.columns]), sink, statistics=False)
     content = sink.getvalue()
     _check_whole(table.spec, _layout(table.spec, content, rows))
     return content
@@ -58,7 +58,8 @@ def to_parquet(table: Table) -> bytes:
 
 def stream_parquet(stream: Stream, sink: Sink) -> int:
     """Write a table piece by piece; return its rows. Raises `BadTable`, or what `sink` raises."""
-    rows = _write(stream, sink)
+    # They let an engine pass over the row groups of other heaps and addresses.
+    rows = _write(stream, sink, statistics=True)
     if rows > min(stream.spec.most_rows, most_rows(sink.size)):
         raise BadTable(f"{stream.spec.name} has {rows:,} rows, more than are read again")
     return rows
@@ -107,20 +108,15 @@ class StoredTable:
                 at += batch.num_rows
                 if wanted.num_rows:
                     yield reader.columns(wanted)
-        except (
-            pa.ArrowException,
-            OSError,
-            ValueError,
-            TypeError,
-            OverflowError,
-            MemoryError,
-        ) as why:
-            raise _unreadable(self.spec, cause(why)) from None
+        except MemoryError:
+            raise
+        except (pa.ArrowException, *_READING) as problem:
+            raise _unreadable(self.spec, cause(problem)) from None
         if at < stop:
             raise _unreadable(self.spec, "rows are missing")
 
 
-def _write(stream: Stream, sink: io.BytesIO | Sink) -> int:
+def _write(stream: Stream, sink: io.BytesIO | Sink, *, statistics: bool) -> int:
     import pyarrow.parquet as pq
 
     spec = stream.spec
@@ -134,6 +130,7 @@ def _write(stream: Stream, sink: io.BytesIO | Sink) -> int:
             **dict.fromkeys(packed[Packing.DELTA], "DELTA_BINARY_PACKED"),
             **dict.fromkeys(packed[Packing.PLAIN], "PLAIN"),
         },
+        write_statistics=statistics,
         store_schema=False,
     )
     rows = 0

@@ -37,6 +37,7 @@ class Wire(IntEnum):
     STRUCT = 12
 
 
+_WIRES = {wire.value: wire for wire in Wire}
 _INTEGERS = (Wire.I16, Wire.I32, Wire.I64)
 _FIXED = {Wire.TRUE: 0, Wire.FALSE: 0, Wire.BYTE: 1, Wire.DOUBLE: 8}
 
@@ -113,14 +114,16 @@ class ThriftReader:
         return self._varint() if length == _LONG_LIST else length, self._wire(head & 15)
 
     def _wire(self, number: int) -> Wire:
-        try:
-            return Wire(number)
-        except ValueError:
-            raise BadThrift("a value is of an unknown kind") from None
+        wire = _WIRES.get(number)
+        if wire is None:
+            raise BadThrift("a value is of an unknown kind")
+        return wire
 
     def _byte(self) -> int:
         at = self.at
-        self._advance(1)
+        if at >= self._end:
+            raise BadThrift("it is cut off")
+        self.at = at + 1
         return self._content[at]
 
     def _advance(self, count: int) -> None:
@@ -129,8 +132,11 @@ class ThriftReader:
         self.at += count
 
     def _varint(self) -> int:
-        value = 0
-        for position in range(_LONGEST_VARINT):
+        value = self._byte()
+        if value < 0x80:
+            return value
+        value &= 0x7F
+        for position in range(1, _LONGEST_VARINT):
             byte = self._byte()
             value |= (byte & 0x7F) << (7 * position)
             if byte < 0x80:

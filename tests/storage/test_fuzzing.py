@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -85,6 +87,29 @@ def test_tampering_with_right_digests_never_gets_further_than_an_error(
 def test_arbitrary_bytes_are_refused(content: bytes, piece: bytes) -> None:
     for mixed in (content + piece, piece + content):
         assert outcome(mixed) is None
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(
+    find_spec("atheris") is None,
+    reason="atheris is not installed: pip install 'leakscope-toolkit[fuzz]'",
+)
+def test_a_fuzzer_guided_by_coverage_finds_nothing(tmp_path: Path) -> None:
+    runs = 2000
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.storage.fuzz_loader"),
+            *(f"-runs={runs}", f"-artifact_prefix={tmp_path}/"),
+        ],
+        cwd=SNAPSHOTS.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert f"Done {runs} runs" in done.stderr
 
 
 def test_a_forged_footer_never_takes_the_process_along() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -145,6 +148,31 @@ def test_a_small_file_that_claims_a_huge_heap_takes_no_memory(tmp_path: Path, co
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_heap_larger_than_our_memory_is_said_to_be(tmp_path: Path) -> None:
+    save(recorded(uniform(4_000_000)), tmp_path / "a.lscope")
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from leakscope.storage.errors import DoesNotFit\n"
+        "from leakscope.storage.files import load\n"
+        "path = Path(sys.argv[1])\n"
+        "load(path, heaps=False)\n"
+        "size = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + (90 << 20), resource.RLIM_INFINITY))\n"
+        "try: load(path)\n"
+        "except DoesNotFit as error: print(error)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a.lscope"],
+        env={**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == f"{tmp_path / 'a.lscope'} does not fit into our memory\n", done.stderr
 
 
 @settings(deadline=None)
