@@ -315,3 +315,28 @@ def test_a_census_has_the_totals_of_the_full_snapshot(python: Interpreter) -> No
     assert {c.type for c in census.containers} >= {"builtins.dict", "collections.deque"}
     ours = [c for c in census.containers if c.type == "collections.deque" and c.length == 1000]
     assert ours == [c for c in full.containers if c.type == "collections.deque"]
+
+
+POOL = """
+import os
+pool = {name: name for name in [sys.intern("name of a pool %d" % i) for i in range(2000)]}
+freezer.freeze(); freezer.hand_over()
+print(json.dumps(id(pool)))
+freezer.wait_for_order(); print(json.dumps(freezer.reap())); sys.stdout.flush(); os._exit(0)
+"""
+
+
+def test_a_pool_of_interned_strings_is_no_table_of_the_interpreter(python: Interpreter) -> None:
+    with freezing(python, POOL) as target:
+        stream = target.stream()
+        snapshot = read_heap(stream).snapshot
+        address = target.said()
+        stream.close()
+        target.order()
+        assert target.said()[1:] == [0, False]
+
+    row = int(np.flatnonzero(snapshot.address == np.uint64(address))[0])
+    held = snapshot.targets[snapshot.offsets[row] : snapshot.offsets[row + 1]]
+    mortal = snapshot.flags[held] & ObjectFlag.IMMORTAL == 0
+    assert len(held) == 2 * 2000
+    assert (snapshot.refcount[held][mortal] == 2).all()

@@ -264,9 +264,9 @@ struct ls_entries {
 
 void ls_keys_entries(uintptr_t keys, struct ls_entries *entries);
 uint64_t ls_keys_size(uintptr_t keys);
-/* The interpreter's table of interned strings, a dict like others from 3.14 on: its references do
- * not count. Known by what only it holds: interned strings, each under itself. */
-int ls_is_interned_table(ls_object dict);
+/* Whether a dict may be the interpreter's table of interned strings, which from 3.14 on is a dict
+ * like others: it holds interned strings, each under itself. */
+int ls_may_be_interned_table(ls_object dict);
 
 /* ---- heap_references.c */
 
@@ -275,6 +275,10 @@ struct ls_visitor {
     ls_object type; /* of the object whose references are visited */
     int type_seen;  /* set by the visit function when it is given `type` */
 };
+
+/* The interpreter's table of interned strings, whose references do not count; 0 if there is none.
+ * Set by the walk. */
+extern ls_object ls_interned_table;
 
 /* Visit every object that `object` holds a reference to: what tp_traverse visits, and what it
  * leaves out because it cannot be part of a cycle (keys of dicts, fields of code objects, names of

@@ -53,7 +53,7 @@ int64_t ls_shared_keys_room(uintptr_t keys) {
            LS_FIELD(int64_t, keys, ls_python.at.keys_nentries);
 }
 
-int ls_is_interned_table(ls_object dict) {
+int ls_may_be_interned_table(ls_object dict) {
     enum { SMALLEST = 256, LOOKED_AT = 64 };
     if (ls_python.at.minor < 14 || LS_FIELD(int64_t, dict, LS_MA_USED) < SMALLEST)
         return 0;

@@ -54,6 +54,7 @@ static void visit_type(ls_object type, ls_visit visit, void *context) {
 }
 
 const struct ls_type *volatile ls_traversed;
+ls_object ls_interned_table;
 
 struct search {
     ls_object wanted;
@@ -89,7 +90,7 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
                    struct ls_visitor *visitor) {
     visitor->type = type->address;
     visitor->type_seen = 0;
-    if (type->address == ls_python.dict_type && ls_is_interned_table(object))
+    if (object == ls_interned_table)
         return;
     if (type->traverse != NULL && ls_has_gc_header(object, type)) {
         ls_traversed = type;

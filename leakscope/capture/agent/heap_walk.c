@@ -21,7 +21,6 @@ struct walk {
     uint64_t objects, references, odd, values_bytes;
     uint64_t announced; /* references that the first pass counted */
     uint32_t types_met;
-    ls_object interned; /* the interpreter's table of interned strings, if it is in sight */
 };
 
 /* A block of the second pass, as columns. */
@@ -53,6 +52,19 @@ static void report_length(const struct walk *walk, ls_object object, const struc
     ls_stream_record(LS_FRAME_LENGTHS, &record, sizeof record, NULL, 0);
 }
 
+/* Of what may be the table of interned strings the largest is: it has those of all others. */
+static int is_interned_table(ls_object object, const struct ls_type *type) {
+    ls_object other = ls_interned_table;
+    if (type->address != ls_python.dict_type || !ls_may_be_interned_table(object))
+        return 0;
+    if (other != 0 && LS_FIELD(int64_t, object, LS_MA_USED) <= LS_FIELD(int64_t, other, LS_MA_USED))
+        return 0;
+    if (other != 0)
+        ls_pending_push(other);
+    ls_interned_table = object;
+    return 1;
+}
+
 static void meet(struct walk *walk, ls_object object) {
     struct ls_type *type = ls_type_of(object);
     walk->objects++;
@@ -60,9 +72,7 @@ static void meet(struct walk *walk, ls_object object) {
     if (walk->request->depth == LS_DEPTH_CENSUS)
         type->bytes += ls_size_of(object, type, &walk->values_bytes);
     report_length(walk, object, type);
-    if (type->address == ls_python.dict_type && ls_is_interned_table(object))
-        walk->interned = object;
-    else if (ls_has_references(type))
+    if (!is_interned_table(object, type) && ls_has_references(type))
         ls_pending_push(object);
 }
 
@@ -249,8 +259,9 @@ void ls_walk(const struct ls_freeze *freeze) {
     for (int i = 0; i < LS_GENERATIONS; i++)
         walk_list(&found, freeze->heads[i]);
     discover_uncounted(freeze->modules, &found);
-    if (found.interned != 0)
-        ls_type_of(found.interned)->traverse(found.interned, discover_uncounted, &found.visitor);
+    if (ls_interned_table != 0)
+        ls_type_of(ls_interned_table)
+            ->traverse(ls_interned_table, discover_uncounted, &found.visitor);
     follow_pending(&found);
     report_counts(&found);
     report_types();
