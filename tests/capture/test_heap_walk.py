@@ -136,6 +136,7 @@ def test_sizes_references_and_counts_are_those_of_the_interpreter(python: Interp
     snapshot = heap.snapshot
     row_of = {address: row for row, address in enumerate(snapshot.address.tolist())}
     total = missing = unknown = miscounted = tables = 0
+    ordered: list[tuple[int, int]] = []
 
     for address, size, refcount, referents in facts:
         row = row_of.get(address)
@@ -143,6 +144,8 @@ def test_sizes_references_and_counts_are_those_of_the_interpreter(python: Interp
             unknown += 1
             continue
         total += size
+        if heap.types[snapshot.type[row]].name == "collections.OrderedDict":
+            ordered.append((int(snapshot.size[row]), size))
         found = snapshot.targets[snapshot.offsets[row] : snapshot.offsets[row + 1]].tolist()
         held = set(snapshot.address[found].tolist())
         if not held and len(referents) > 1000:
@@ -158,6 +161,8 @@ def test_sizes_references_and_counts_are_those_of_the_interpreter(python: Interp
     assert missing <= FEW
     assert tables <= 1
     assert abs(ours - total) <= total * 0.01
+    assert ordered
+    assert all(ours == theirs for ours, theirs in ordered)
     assert miscounted <= FEW
 
 
