@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from leakscope.capture.memory import Memory, mappings
+from leakscope.capture.native import NativeCapture, OpenHeap
 from leakscope.capture.process import TargetGone, identify
 from leakscope.capture.readonly import capture as readonly
 from leakscope.capture.readonly import types
@@ -27,7 +28,7 @@ from leakscope.capture.vectored import Addresses, Bytes, Mask
 from leakscope.model.census import TypeTotal
 from leakscope.model.evidence import Evidence, Suspects
 from leakscope.model.recording import CaptureKind
-from tests.attaching import every_python, newest, some_pythons, traces
+from tests.attaching import attached, every_python, newest, some_pythons, traces
 from tests.pythons import Interpreter, interpreters
 from tests.targets import eventually, read_line, spawn, tell
 
@@ -171,6 +172,23 @@ def test_containers_have_the_size_and_the_length_that_they_say(python: Interpret
         range(39, 7, -1)
     )
     assert 1234 in [c.length for c in found.containers if c.type == "builtins.dict"]
+
+
+@every_python
+def test_classes_have_the_totals_of_the_native_census(python: Interpreter) -> None:
+    with spawn(python.path, RICH + ANSWERS) as target:
+        told_by(target)
+        with attached(target) as session:
+            native = NativeCapture(session, explain=no_evidence).census()
+        found = capture_of(target, python).census()
+
+    names = {name for name in native.types if name.startswith("__main__.")}
+    names -= {"__main__.Meta", "__main__.Level"}  # a class's own tables, an int's digits: left out
+    assert {n: found.types.get(n) for n in names} == {n: native.types[n] for n in names}
+
+
+def no_evidence(heap: OpenHeap, suspects: Suspects) -> Evidence:
+    raise AssertionError(f"not asked for: {heap} {suspects}")
 
 
 @some_pythons
