@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,8 +32,9 @@ def compare(recordings: Sequence[Recording]) -> Comparison:
 
     One recording alone is compared with itself, from its first census to its last. Slopes are per
     unit of work when every census of one process knows its work and work was done, else per
-    second; there are none when time or work does not rise from census to census. Raises
-    `NothingToCompare` when there is one census only.
+    second; there are none when time or work does not rise from census to census. Where some count
+    every object and some only those that gc tracks, types that one of the latter does not have are
+    left out: it may just not count them. Raises `NothingToCompare` when there is one census only.
     """
     alone = len(recordings) == 1
     censuses = recordings[0].censuses if alone else tuple(r.censuses[-1] for r in recordings)
@@ -41,6 +43,9 @@ def compare(recordings: Sequence[Recording]) -> Comparison:
     same = len({(r.target.pid, r.target.started) for r in recordings}) == 1
     work = _work(recordings, censuses) if same else None
     seconds = np.array([census.at - censuses[0].at for census in censuses])
+    counts_differ = len({r.kind.counts_everything for r in recordings}) > 1
+    if counts_differ:
+        censuses = _counted_by_all(recordings, censuses)
     return Comparison(
         unit="second" if work is None else recordings[0].work_unit,
         censuses=len(censuses),
@@ -48,6 +53,7 @@ def compare(recordings: Sequence[Recording]) -> Comparison:
         work=None if work is None else float(work[-1]),
         same_process=same,
         changes=_changes(censuses, seconds if work is None else work),
+        counts_differ=counts_differ,
     )
 
 
@@ -69,6 +75,22 @@ def _work(recordings: Sequence[Recording], censuses: tuple[Census, ...]) -> Floa
         return None
     done = work_done(censuses)
     return done if done[-1] > 0 else None
+
+
+def _counted_by_all(
+    recordings: Sequence[Recording], censuses: tuple[Census, ...]
+) -> tuple[Census, ...]:
+    """Return the censuses without the types that one lacks which does not count everything."""
+    some = [
+        set(census.types)
+        for recording, census in zip(recordings, censuses, strict=True)
+        if not recording.kind.counts_everything
+    ]
+    shared = set.intersection(*some)
+    return tuple(
+        replace(census, types={name: census.types[name] for name in census.types if name in shared})
+        for census in censuses
+    )
 
 
 def _changes(censuses: tuple[Census, ...], x: Floats) -> tuple[TypeChange, ...]:

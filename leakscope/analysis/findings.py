@@ -22,10 +22,11 @@ from leakscope.analysis.holdings import (
 )
 from leakscope.analysis.leading import leading_way, telling_way
 from leakscope.analysis.names import anonymous, is_builtin, short_path
+from leakscope.analysis.outside import seen_from_outside
 from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import HELD_BY, HolderEvidence, Step, TypeEvidence
 from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
-from leakscope.model.recording import Recording
+from leakscope.model.recording import CaptureKind, Recording
 from leakscope.model.trend import Interval
 from leakscope.model.typenames import is_standard
 
@@ -73,6 +74,9 @@ def findings_of(source: Source) -> tuple[Finding, ...]:
     found = [_from_leak(source, leak, chains) for leak in leaks]
     found += [_from_types(source, group, chains) for group in _grouped(source, rest, chains)]
     found += _from_unnamed(source, unnamed, found)
+    if source.recording.kind is CaptureKind.READONLY:
+        pid = source.recording.target.pid
+        found = [seen_from_outside(finding, unnamed, pid) for finding in found]
     return _numbered(found)
 
 

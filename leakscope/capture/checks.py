@@ -79,4 +79,5 @@ _INTERPRETER: tuple[tuple[str, Callable[[ProcessIdentity, Runtime], Outcome]], .
     ("interpreter up", interpreter_checks.initialized_check),
     ("remote debugging", interpreter_checks.remote_debugging_check),
     ("way in", interpreter_checks.door_check),
+    ("read-only census", interpreter_checks.readonly_check),
 )

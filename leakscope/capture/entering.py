@@ -28,7 +28,10 @@ _RUNS_FILES = (3, 14)
 class Unattachable(LeakscopeError):
     """The process is in a state in which it cannot be entered."""
 
-    hint = "Let it run (`kill -CONT PID`), detach the debugger, and try again."
+    hint = (
+        "Let it run (`kill -CONT PID`), detach the debugger, and try again; or count types by "
+        "`--capture readonly`, which does not go in."
+    )
 
 
 class NotInitialized(LeakscopeError):
@@ -129,7 +132,8 @@ def _require_untraced(identity: ProcessIdentity) -> None:
     if tracer:
         raise Unattachable(
             f"process {identity.pid} is already traced by pid {tracer}",
-            hint="End that debugger or tracer and try again: a process can have only one.",
+            hint="End that debugger or tracer and try again: a process can have only one. Or count "
+            "types by `--capture readonly`, which needs none.",
         )
 
 

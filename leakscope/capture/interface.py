@@ -9,6 +9,11 @@ from leakscope.model.census import ContainerLength, TypeTotal
 from leakscope.model.evidence import Evidence, Suspects
 from leakscope.model.recording import CaptureKind
 
+CONTAINERS = 4000
+"""How many containers a census keeps, the longest."""
+SHORTEST = 8
+"""Entries below which a container is not worth following."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -9,11 +9,14 @@ from leakscope.capture.doors.interface import DoorClosed
 from leakscope.capture.doors.pep768 import locate
 from leakscope.capture.memory import Memory
 from leakscope.capture.process import ProcessIdentity
+from leakscope.capture.readonly.capture import ReadonlyCapture
+from leakscope.capture.readonly.layout import HeapNotUnderstood
 from leakscope.capture.runtime import Runtime, UnsupportedPython, cpython_image
 from leakscope.capture.threads import has_shadow_stack
 from leakscope.capture.versions import PythonVersion
 
 _FIRST_WITH_PEP_768 = (3, 14)
+_OR_READ = "or count types by `--capture readonly`"
 
 
 def interpreter_check(identity: ProcessIdentity, runtime: Runtime) -> Outcome:
@@ -64,14 +67,29 @@ def door_outcome(files: DoorClosed | None, machine: str, *, shadow_stack: bool) 
         return ok("a file run on request (PEP 768): no thread is stopped")
     if machine != "x86_64":
         return failed(
-            f"none yet on {machine}: {files}", f"Run the service on Python 3.14 on {machine}."
+            f"none yet on {machine}: {files}",
+            f"Run the service on Python 3.14 on {machine}, {_OR_READ}.",
         )
     if shadow_stack:
         return failed(
             f"none: {files}, and its shadow stack forbids calls on a thread",
-            "Start the service without GLIBC_TUNABLES=glibc.cpu.hwcaps=SHSTK, or on Python 3.14.",
+            "Start the service without GLIBC_TUNABLES=glibc.cpu.hwcaps=SHSTK, on Python 3.14, "
+            f"{_OR_READ}.",
         )
     return ok("a pending call on the main thread; on a waiting thread if that one is blocked")
+
+
+def readonly_check(identity: ProcessIdentity, runtime: Runtime) -> Outcome:
+    """Whether the objects can be counted by reading memory alone, whatever the way in."""
+    try:
+        version = runtime.require_supported(identity.pid)
+    except UnsupportedPython:
+        return skipped("the interpreter is none that leakscope can look into")
+    try:
+        ReadonlyCapture(identity, version.minor)
+    except HeapNotUnderstood as error:
+        return warning(str(error), error.remedy)
+    return ok("possible without a way in: `--capture readonly` counts by reading memory")
 
 
 def _closed_to_files(identity: ProcessIdentity, version: PythonVersion) -> DoorClosed | None:

@@ -6,19 +6,32 @@ read says whether it got all it asked for, and no size that was read is used unc
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from leakscope.capture.process import TargetGone
+from leakscope.capture.vectored import (
+    Addresses,
+    Bytes,
+    Call,
+    FromFile,
+    FromProcess,
+    Mask,
+    read_pieces,
+)
 from leakscope.errors import LeakscopeError
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 READ_LIMIT = 1 << 28
 """No single read is larger: whoever asks for more was misled by what it read before."""
+_FORBIDDEN = (errno.ENOSYS, errno.EPERM)
+"""What `process_vm_readv` fails with in a sandbox that lets /proc/PID/mem be read."""
 
 
 class MemoryUnreadable(LeakscopeError):
@@ -64,8 +77,8 @@ class Mapping:
 class Memory:
     """The memory of one process. Use it as a context manager, or close it."""
 
-    def __init__(self, pid: int, *, writable: bool = False) -> None:
-        """Open the memory of `pid`.
+    def __init__(self, pid: int, *, writable: bool = False, vectored: bool = True) -> None:
+        """Open the memory of `pid`; `vectored` as false does without `process_vm_readv`.
 
         Raises `TargetGone`, and `PermissionError` when the kernel forbids it (see `permissions`).
         """
@@ -75,6 +88,11 @@ class Memory:
             self._fd = os.open(f"/proc/{pid}/mem", flags | os.O_CLOEXEC)
         except (FileNotFoundError, ProcessLookupError) as gone:
             raise TargetGone(f"process {pid} has exited") from gone
+        # How pieces are read.
+        self.reader: Call = FromFile(self._fd)
+        if vectored:
+            with suppress(AttributeError):
+                self.reader = FromProcess(pid)
 
     def read(self, address: int, size: int) -> bytes:
         """Return exactly `size` bytes; raise `MemoryUnreadable` if not all of them are there."""
@@ -89,6 +107,21 @@ class Memory:
         if len(found) != size:
             raise self._unreadable(address, size)
         return found
+
+    def read_pieces(self, starts: Addresses, sizes: Addresses, into: Bytes) -> Mask:
+        """Read pieces of memory into `into`, one behind the other; return which came whole.
+
+        `into` has room for all of them; what could not be read is zero there. Raises `TargetGone`.
+        """
+        try:
+            return read_pieces(self.reader, starts, sizes, into)
+        except ProcessLookupError as gone:
+            raise TargetGone(f"process {self.pid} has exited") from gone
+        except OSError as error:
+            if error.errno in _FORBIDDEN and not isinstance(self.reader, FromFile):
+                self.reader = FromFile(self._fd)
+                return self.read_pieces(starts, sizes, into)
+            raise self._unreadable(int(starts[0]), int(sizes[0])) from error
 
     def write(self, address: int, content: bytes) -> None:
         """Write all of `content`; raise `MemoryUnreadable` if that is not possible."""

@@ -22,7 +22,7 @@ import psutil
 from leakscope.capture.heapnames import HeapNames
 from leakscope.capture.heapreader import FrozenHeap, HeapCensus, read_census, read_heap
 from leakscope.capture.heapstream import FAILURES, HeapStream, HeapUnreadable, SnapshotFailed
-from leakscope.capture.interface import Reading
+from leakscope.capture.interface import CONTAINERS, SHORTEST, Reading
 from leakscope.capture.limits import memory_bound, promise_bound, writable_bytes
 from leakscope.capture.session import Session
 from leakscope.capture.wire import Opcode
@@ -31,10 +31,6 @@ from leakscope.model.census import TypeTotal
 from leakscope.model.evidence import Evidence, Suspects
 from leakscope.model.recording import CaptureKind
 
-CONTAINERS = 4000
-"""How many containers a census keeps, the longest."""
-SHORTEST = 8
-"""Entries below which a container is not worth following."""
 CENSUS_WITHIN_S = 60
 SNAPSHOT_WITHIN_S = 600
 """Seconds after which a frozen copy ends itself, whatever it is at."""

@@ -12,17 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from leakscope.capture.gathering import SEEK_PART, Gathering, printable
-from leakscope.capture.interface import Reading
+from leakscope.capture.interface import CONTAINERS, SHORTEST, Reading
 from leakscope.capture.sources import sources_for
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import ContainerLength, TypeTotal
 from leakscope.model.evidence import Evidence, Site, SiteGrowth, Suspects
 from leakscope.model.recording import CaptureKind
 
-CONTAINERS = 4000
-"""How many containers a census measures, the longest."""
-SHORTEST = 8
-"""Entries below which a container is not worth following."""
 SHORTEST_UNTRACKED = 64
 """The same for dicts that gc does not track, which take longer to find."""
 SEEK_EVERY = 10

@@ -43,7 +43,10 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class NoWritableFolder(LeakscopeError):
     """The target's file system has no place where the agent can be put."""
 
-    hint = "Give the target a writable /tmp or /dev/shm (a tmpfs will do) and try again."
+    hint = (
+        "Give the target a writable /tmp or /dev/shm (a tmpfs will do) and try again, or count "
+        "types by `--capture readonly`, which needs none."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import click
 from leakscope.cli.console import refuse_outputs
 from leakscope.cli.options import (
     Duration,
+    capture_option,
     every_option,
     force_option,
     json_option,
@@ -46,6 +47,7 @@ What is not given is taken from [tool.leakscope] in the nearest pyproject.toml.
     help="How long the server may take until it listens.",
 )
 @work_option
+@capture_option
 @output_option(required=False, help_text="Keep the recording in FILE.")
 @json_option
 @force_option
@@ -58,6 +60,7 @@ def command(
     duration: float | None,
     ready_timeout: float,
     work: str | None,
+    capture_kind: str,
     output: Path | None,
     json_to: str | None,
     force: bool,
@@ -68,6 +71,7 @@ def command(
     or by a request counter that the server publishes at /metrics.
     """
     from leakscope.cli.gating import Request, run_gate
+    from leakscope.watching.captures import CaptureChoice
 
     refuse_outputs(output, json_to, force=force)
     request = Request.merged(
@@ -79,5 +83,6 @@ def command(
         every=every,
         duration=duration,
         ready_timeout=ready_timeout,
+        choice=CaptureChoice(capture_kind),
     )
     raise SystemExit(run_gate(request, output=output, json_to=json_to, force=force))

@@ -59,11 +59,7 @@ def attached_recorder(
 ) -> Iterator[Recorder]:
     """Yield a recorder of an attached target that shows its progress; detach on leaving."""
     with connect_to(identity, choice) as connected:
-        note(
-            f"attached to pid {identity.pid} (CPython {connected.target.python}, "
-            f"{connected.door}, held for {connected.held_ms:.1f} ms); "
-            f"sampling every {plan.every:g}s for {plan.duration:g}s"
-        )
+        note(f"{connected.description}; sampling every {plan.every:g}s for {plan.duration:g}s")
         with Progress() as progress, stop_on_interrupt() as stop:
             yield Recorder(
                 connected.target,

@@ -23,6 +23,7 @@ from leakscope.model.recording import Ending, Recording
 from leakscope.report.gate import render_gate, render_gate_json
 from leakscope.report.terminal import render_terminal
 from leakscope.storage.files import save
+from leakscope.watching.captures import CaptureChoice
 from leakscope.watching.load import LoadLoop, load_running
 from leakscope.watching.readiness import find_meter, wait_until_listening
 from leakscope.watching.recorder import plan
@@ -62,6 +63,7 @@ class Request:
     every: float | None
     duration: float
     ready_timeout: float
+    choice: CaptureChoice = CaptureChoice.AUTO
 
     @classmethod
     def merged(
@@ -75,6 +77,7 @@ class Request:
         every: float | None,
         duration: float | None,
         ready_timeout: float,
+        choice: CaptureChoice = CaptureChoice.AUTO,
     ) -> Request:
         """Return what the command line says, completed by the project's settings.
 
@@ -96,6 +99,7 @@ class Request:
             every=every if every is not None else _seconds(settings.every, "every"),
             duration=duration or _seconds(settings.duration, "for") or _USUAL_DURATION_S,
             ready_timeout=ready_timeout,
+            choice=choice,
         )
 
 
@@ -139,7 +143,9 @@ def _record(
     keep: bool,
 ) -> Recording:
     schedule = plan(request.every, request.duration, usual=_USUAL_EVERY_S)
-    with attached_recorder(identity, schedule, meter=meter, keep=keep) as recorder:
+    with attached_recorder(
+        identity, schedule, meter=meter, choice=request.choice, keep=keep
+    ) as recorder:
         recorder.finished = load.failed
         recording = recorder.record(schedule)
     work = [census.work for census in recording.censuses if census.work is not None]

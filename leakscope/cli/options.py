@@ -107,11 +107,13 @@ sites_option = click.option(
 capture_option = click.option(
     "--capture",
     "capture_kind",
-    type=click.Choice(["auto", "native", "portable"]),
+    type=click.Choice(["auto", "native", "portable", "readonly"]),
     default="auto",
     show_default=True,
     help="How to count. `native`: in a frozen copy of the heap, a pause of about a millisecond. "
-    "`portable`: with Python in the target, a pause that grows with the heap.",
+    "`portable`: with Python in the target, a pause that grows with the heap. "
+    "`readonly`: by reading its memory; nothing runs in the target and nothing stops, what gc does "
+    "not track is not counted, and holders have no names.",
 )
 
 

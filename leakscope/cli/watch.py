@@ -67,11 +67,14 @@ def command(
     """
     from leakscope.capture.process import identify
     from leakscope.cli.diagnosing import EXIT_CODES, conclude, record
-    from leakscope.watching.captures import CaptureChoice
+    from leakscope.watching.captures import CaptureChoice, require_code
     from leakscope.watching.recorder import plan
     from leakscope.watching.work import meter_for
 
     refuse_outputs(output, json_to, force=force)
+    choice = CaptureChoice(capture_kind)
+    if sites == "tracemalloc":
+        require_code(choice, "--sites tracemalloc")
     pid, argv = pid_or_command(what)
     schedule = plan(every, duration)
     how = partial(
@@ -79,7 +82,7 @@ def command(
         plan=schedule,
         meter=meter_for(work),
         sites=sites == "tracemalloc",
-        choice=CaptureChoice(capture_kind),
+        choice=choice,
         keep=output is not None,
     )
     if pid is not None:

@@ -9,7 +9,7 @@ import click
 
 from leakscope.cli.arguments import parse_pid
 from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
-from leakscope.cli.options import force_option, json_option
+from leakscope.cli.options import capture_option, force_option, json_option
 
 if TYPE_CHECKING:
     from leakscope.model.explanation import Explanation, ObjectFacts
@@ -22,21 +22,25 @@ _STAGES = 4
 @click.command("why")
 @click.argument("source", metavar="PID|FILE")
 @click.argument("what", metavar="TYPE|@ADDRESS")
+@capture_option
 @json_option
 @force_option
-def command(source: str, what: str, json_to: str | None, force: bool) -> None:
+def command(source: str, what: str, capture_kind: str, json_to: str | None, force: bool) -> None:
     """Show why objects of TYPE, or the one at ADDRESS, are alive.
 
     Says who holds them, from a named root down, in which other ways they are held, and what they
     keep alive. TYPE is a qualified name such as `shop.audit.Record`; the last part is enough if
     only one type is called so.
     """
+    from leakscope.watching.captures import CaptureChoice, require_code
     from leakscope.watching.explaining import explain_from_file, explain_from_process
 
     refuse_outputs(None, json_to, force=force)
     with progress(_STAGES) as told:
         if source.isdigit() and not Path(source).exists():
-            answer = explain_from_process(parse_pid(source), what, told)
+            choice = CaptureChoice(capture_kind)
+            require_code(choice, f"who holds {what}")
+            answer = explain_from_process(parse_pid(source), what, choice, told)
         else:
             answer = explain_from_file(Path(source), what, told)
     text, document = _rendered(answer)

@@ -42,3 +42,6 @@ class Comparison:
     same_process: bool
     changes: tuple[TypeChange, ...]
     """Every type that changed, most objects gained first, then bytes, ties by name."""
+    counts_differ: bool = False
+    """Whether some censuses count every object and some only those that gc tracks; types that the
+    latter do not have are then left out."""

@@ -18,6 +18,11 @@ class CaptureKind(str, Enum):
     PORTABLE = "portable"
     READONLY = "readonly"
 
+    @property
+    def counts_everything(self) -> bool:
+        """Whether objects are counted that gc does not track: numbers, texts, byte strings."""
+        return self is CaptureKind.NATIVE
+
 
 class Ending(str, Enum):
     """Why a recording stopped where it did."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from leakscope.model.comparison import Comparison, TypeChange
 from leakscope.model.heapgrowth import HeapComparison
@@ -36,18 +36,22 @@ def render_comparison(
     """
     page = Page(width, color=color)
     page.put((Span(_summary(comparison), Style.STRONG),), hang="  ")
-    if not comparison.same_process:
-        page.put(
-            (
-                Span("note:", Style.WARN),
-                Span("these are different processes; what differs need not have grown"),
-            ),
-            hang="  ",
-        )
+    for note in _notes(comparison):
+        page.put((Span("note:", Style.WARN), Span(note)), hang="  ")
     _put_changes(page, comparison, rows)
     if heaps is not None:
         put_heap_comparison(page, heaps)
     return page.text()
+
+
+def _notes(comparison: Comparison) -> Iterator[str]:
+    if not comparison.same_process:
+        yield "these are different processes; what differs need not have grown"
+    if comparison.counts_differ:
+        yield (
+            "some of these count every object, some only those that gc tracks: types that only "
+            "the former have are left out, and tuples and dicts differ by those not tracked"
+        )
 
 
 def _put_changes(page: Page, comparison: Comparison, rows: int) -> None:
@@ -72,6 +76,7 @@ def render_comparison_json(comparison: Comparison, heaps: HeapComparison | None 
             "seconds": comparison.seconds,
             "work": comparison.work,
             "same_process": comparison.same_process,
+            "counts_differ": comparison.counts_differ,
             "changes": [_change(change) for change in comparison.changes],
             "heap": None if heaps is None else heap_comparison_document(heaps),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leakscope.model.finding import Diagnosis, Finding, Growth, Holder, Status
+from leakscope.model.recording import CaptureKind
 from leakscope.report.cohorts import cohorts_text
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.text import (
@@ -99,7 +100,13 @@ def _put_holder(page: Page, finding: Finding, diagnosis: Diagnosis) -> None:
         notes[index] = f"accumulates here: {_length(holder)}{_holder_rate(holder, diagnosis)}"
     put_chain(page, finding.chain, notes=notes)
     if holder is None and not finding.chain:
-        page.labelled("held by", "not known: no way from a module, thread or task was found")
+        page.labelled("held by", f"not known: {_why_unknown(diagnosis)}")
+
+
+def _why_unknown(diagnosis: Diagnosis) -> str:
+    if diagnosis.capture.kind is CaptureKind.READONLY:
+        return "a read-only census names no holders"
+    return "no way from a module, thread or task was found"
 
 
 def _length(holder: Holder) -> str:

@@ -17,7 +17,7 @@ from leakscope.capture.interface import Capture, Reading
 from leakscope.capture.native import NativeCapture, NotEnoughMemory
 from leakscope.capture.portable import PortableCapture
 from leakscope.capture.session import Session
-from leakscope.errors import LeakscopeError
+from leakscope.errors import LeakscopeError, UsageError
 from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
 from leakscope.model.image import HeapImage
 from leakscope.model.recording import CaptureKind
@@ -42,6 +42,19 @@ class CaptureChoice(str, Enum):
     AUTO = "auto"
     NATIVE = "native"
     PORTABLE = "portable"
+    READONLY = "readonly"
+
+
+class NothingRuns(UsageError):
+    """A read-only census was asked for, and something that takes code in the target."""
+
+    hint = "Leave `--capture readonly` out: leakscope then runs a little code in the target."
+
+
+def require_code(choice: CaptureChoice, what: str) -> None:
+    """Raise `NothingRuns` if `what`, which takes code that runs in the target, cannot be had."""
+    if choice is CaptureChoice.READONLY:
+        raise NothingRuns(f"{what} cannot be read from outside: it takes code in the target")
 
 
 class NativeNotThere(LeakscopeError):

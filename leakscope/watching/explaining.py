@@ -14,9 +14,14 @@ from leakscope.errors import LeakscopeError, UsageError
 from leakscope.model.census import ContainerLength
 from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
 from leakscope.model.explanation import Explanation, ObjectFacts
-from leakscope.model.recording import Recording
+from leakscope.model.recording import CaptureKind, Recording
 from leakscope.storage.files import load
-from leakscope.watching.captures import UNEXPLAINED, UNREADABLE, FrozenCensusCapture
+from leakscope.watching.captures import (
+    UNEXPLAINED,
+    UNREADABLE,
+    CaptureChoice,
+    FrozenCensusCapture,
+)
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import explain_object, explain_type
 from leakscope.watching.opening import connect_to
@@ -58,14 +63,17 @@ class Answer:
 
 
 def explain_from_process(
-    pid: int, what: str, told: Callable[[str], None] = lambda _stage: None
+    pid: int,
+    what: str,
+    choice: CaptureChoice = CaptureChoice.AUTO,
+    told: Callable[[str], None] = lambda _stage: None,
 ) -> Explanation | ObjectFacts | Answer:
     """Ask process `pid` who holds the objects of a type, or the one at `@ADDRESS`.
 
     From all its references where its heap can be frozen, else what Python in the process finds.
     `told` is told what is about to be done.
     """
-    with connect_to(identify(pid)) as connected:
+    with connect_to(identify(pid), choice) as connected:
         reading = connected.capture.census()
         capture = connected.capture
         if isinstance(capture, FrozenCensusCapture):
@@ -99,6 +107,8 @@ def explain_from_file(
     known = set(recording.censuses[-1].types)
     known.update(share.type for h in recording.evidence.holders for share in h.shares)
     full = full_name(what, known)
+    if recording.kind is CaptureKind.READONLY:
+        raise NoChainKept(f"{path} counts {full}; it was made read-only, which tells no holders")
     evidence = about(recording.evidence, full)
     if not evidence.types and not evidence.holders:
         raise NoChainKept(f"{path} counts {full} but holds no chain for it: it did not grow")

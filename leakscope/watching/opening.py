@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from leakscope.capture.interface import Capture
 from leakscope.capture.process import ProcessIdentity
+from leakscope.capture.readonly.capture import ReadonlyCapture
 from leakscope.capture.runtime import describe
 from leakscope.capture.session import attach
+from leakscope.capture.versions import PythonVersion
 from leakscope.model.target import Target
 from leakscope.watching.captures import CaptureChoice, capture_for
 
@@ -21,18 +23,36 @@ class Connected:
     identity: ProcessIdentity
     target: Target
     capture: Capture
-    door: str
-    """How the target was entered."""
+    door: str | None
+    """How the target was entered, None if it was not."""
     held_ms: float
     """How long a thread of the target was held for that."""
+
+    @property
+    def description(self) -> str:
+        """What was done to the target, in words."""
+        interpreter = f"CPython {self.target.python}"
+        if self.door is None:
+            return f"reading the memory of pid {self.identity.pid} ({interpreter})"
+        return (
+            f"attached to pid {self.identity.pid} "
+            f"({interpreter}, {self.door}, held for {self.held_ms:.1f} ms)"
+        )
 
 
 @contextmanager
 def connect_to(
     identity: ProcessIdentity, choice: CaptureChoice = CaptureChoice.AUTO
 ) -> Iterator[Connected]:
-    """Attach to a process; detach on leaving, whatever happens."""
+    """Attach to a process; detach on leaving, whatever happens.
+
+    `READONLY` does not attach: it takes the right to read the target's memory, and that is all.
+    """
     target = describe(identity)
+    if choice is CaptureChoice.READONLY:
+        readonly = ReadonlyCapture(identity, PythonVersion(target.python).minor)
+        yield Connected(identity, target, readonly, door=None, held_ms=0.0)
+        return
     with attach(identity) as session:
         capture = capture_for(session, choice)
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from leakscope.analysis.compare import NothingToCompare, compare
-from leakscope.model.recording import Recording
+from leakscope.model.recording import CaptureKind, Recording
 from leakscope.model.target import Target
 from tests.builders import TARGET, recording_of
 
@@ -34,6 +36,30 @@ def test_types_that_came_and_went_count_from_and_to_zero() -> None:
         ("shop.New", 0, 3),
         ("shop.Old", 2, 0),
     ]
+
+
+def test_what_only_one_of_two_captures_counts_is_left_out() -> None:
+    everything = snapshot(5, A=3, text=900, gone=4)
+    tracked = replace(snapshot(9, A=13, fresh=2), kind=CaptureKind.READONLY)
+
+    comparison = compare([everything, tracked])
+
+    assert comparison.counts_differ
+    assert [(c.type, c.objects) for c in comparison.changes] == [
+        ("shop.A", 10),
+        ("shop.Order", 4),
+        ("shop.fresh", 2),
+    ]
+
+
+def test_captures_that_count_the_same_leave_nothing_out() -> None:
+    portable = replace(snapshot(5, A=3), kind=CaptureKind.PORTABLE)
+    readonly = replace(snapshot(5, B=3), kind=CaptureKind.READONLY)
+
+    comparison = compare([portable, readonly])
+
+    assert not comparison.counts_differ
+    assert {c.type for c in comparison.changes} == {"shop.A", "shop.B"}
 
 
 def test_two_snapshots_have_no_slopes() -> None:

@@ -109,6 +109,7 @@ def test_a_python_of_ours_passes_every_check(interpreter: Interpreter) -> None:
     recent = interpreter.version in ("3.14", "3.15")
     assert ("PEP 768" in found["way in"].detail) == recent
     assert found["remote debugging"].status == ("ok" if recent else "skipped")
+    assert "--capture readonly" in found["read-only census"].detail
 
 
 def test_nothing_is_left_of_the_checks_and_nothing_runs_in_the_process() -> None:
@@ -338,6 +339,7 @@ def test_the_gentlest_open_way_in_is_named(
     assert found.status == status
     assert said in found.detail
     assert bool(found.remedy) == (status == "failed")
+    assert ("--capture readonly" in found.remedy) == (status == "failed")
 
 
 RECENT = [i for i in interpreters() if i.version in ("3.14", "3.15")]

@@ -38,6 +38,14 @@ def test_a_row_tells_what_was_gained_how_many_there_are_and_how_fast() -> None:
     ]
 
 
+def test_captures_that_count_different_things_are_told() -> None:
+    mixed = replace(COMPARISON, counts_differ=True)
+
+    assert "some only those that gc tracks" in " ".join(render_comparison(mixed).split())
+    assert "gc tracks" not in render_comparison(COMPARISON)
+    assert json.loads(render_comparison_json(mixed))["counts_differ"]
+
+
 def test_two_censuses_have_no_slopes() -> None:
     two = replace(COMPARISON, censuses=2, changes=(replace(GROWN, slope=None),))
 

@@ -17,8 +17,9 @@ class BusyInC(LeakscopeError):
     """No thread of the target came to where the agent can be loaded."""
 
     hint = (
-        "Try again when the call has ended, or wait longer. Nothing was left in the target: "
-        "what was queued there finds no file and does nothing."
+        "Try again when the call has ended, or count types by `--capture readonly`, which does not "
+        "go in. Nothing was left in the target: what was queued there finds no file and does "
+        "nothing."
     )
 
 

@@ -55,7 +55,8 @@ class Site:
         if machine != "x86_64":
             raise NoDoor(
                 f"calls on a stopped thread are not written for {machine}",
-                hint=f"On {machine} leakscope needs a target on Python 3.14 or later.",
+                hint=f"On {machine} leakscope needs a target on Python 3.14 or later, or "
+                "`--capture readonly`.",
             )
         if has_shadow_stack(self.pid):
             raise NoDoor("the target runs with a shadow stack, which forbids calls on a thread")

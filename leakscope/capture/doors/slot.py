@@ -42,7 +42,8 @@ def place_text(memory: Memory, among: Sequence[Mapping], text: bytes) -> TextSlo
     if any(m.name.startswith(("ld-musl", "libc.musl")) for m in among):
         raise NoDoor(
             "musl gives the unused ends of modules to malloc",
-            hint="On musl (Alpine) leakscope needs a target on Python 3.14 or later.",
+            hint="On musl (Alpine) leakscope needs a target on Python 3.14 or later, or "
+            "`--capture readonly`.",
         )
     size = _slot_size(text)
     for image in images(memory, among):
