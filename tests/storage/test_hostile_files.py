@@ -24,7 +24,7 @@ from leakscope.storage.errors import (
 )
 from leakscope.storage.files import load
 from leakscope.storage.heaps import HEAP_TABLES
-from leakscope.storage.manifest import FORMAT_VERSION
+from leakscope.storage.manifest import FORMAT_VERSION, MAX_BYTES
 from leakscope.storage.tables import MAX_ROWS
 from tests.storage.forging import (
     Members,
@@ -260,6 +260,14 @@ def test_a_manifest_that_is_no_json_object_is_refused(tmp_path: Path, text: byte
     content = {**members(), "manifest.json": text}
 
     assert isinstance(refused(written(tmp_path / "a.lscope", packed(content))), CorruptedFile)
+
+
+def test_a_manifest_too_large_to_be_one_is_refused_unread(tmp_path: Path) -> None:
+    content = {**members(), "manifest.json": b" " * (MAX_BYTES + 1)}
+
+    error = refused(written(tmp_path / "a.lscope", packed(content)))
+
+    assert "too large" in str(error)
 
 
 def test_a_missing_manifest_is_foreign(tmp_path: Path) -> None:
