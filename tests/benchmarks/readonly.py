@@ -5,7 +5,8 @@
 Every row is one process with so many objects that gc tracks, of each interpreter that is found.
 *Idle* it waits, and what it counts itself with `gc.get_objects()` is the truth. *Busy* one thread
 makes objects and drops them and another runs `gc.collect()` all the time; the truth is the number
-of those that stay. Times are the best of some rounds: other programs share the machine.
+of those that stay. Times are the best of some rounds; where other programs share the machine,
+processor time says more of the census and less of them.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Row:
     objects: int
     rss: int
     seconds: float
+    processor_s: float
     idle_error: float
     busy_seconds: float
     busy_error: float
@@ -74,13 +76,26 @@ class Row:
             f"{self.rss / 1e6:.0f} MB",
             f"{self.seconds:.3f} s",
             f"{self.objects / self.seconds / 1e6:.2f} M/s",
+            f"{self.processor_s:.3f} s",
+            f"{self.objects / self.processor_s / 1e6:.2f} M/s",
             f"{100 * self.idle_error:.4f} %",
             f"{self.busy_seconds:.3f} s",
             f"{100 * self.busy_error:.4f} %",
         )
 
 
-HEADINGS = ("CPython", "objects", "RSS", "census", "rate", "error", "busy census", "busy error")
+HEADINGS = (
+    "CPython",
+    "objects",
+    "RSS",
+    "census",
+    "rate",
+    "processor",
+    "rate",
+    "error",
+    "busy census",
+    "busy error",
+)
 
 
 def measure(python: Interpreter, gc_objects: int) -> Row:
@@ -99,10 +114,11 @@ def measure(python: Interpreter, gc_objects: int) -> Row:
         python.version,
         truth,
         rss,
-        min(seconds for seconds, _ in idle),
-        max(abs(sum(types.values()) - truth) for _, types in idle) / truth,
-        min(seconds for seconds, _ in busy),
-        max(abs(types["__main__.Node"] - nodes) for _, types in busy) / nodes,
+        min(round_.seconds for round_ in idle),
+        min(round_.processor_s for round_ in idle),
+        max(abs(sum(round_.types.values()) - truth) for round_ in idle) / truth,
+        min(round_.seconds for round_ in busy),
+        max(abs(round_.types["__main__.Node"] - nodes) for round_ in busy) / nodes,
     )
 
 
@@ -111,12 +127,23 @@ def asked(target: subprocess.Popen[bytes]) -> int:
     return int(read_line(target, deadline=120))
 
 
-def timed(capture: ReadonlyCapture) -> tuple[float, dict[str, int]]:
-    """Return how long one census took, and the objects by type."""
-    began = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One census."""
+
+    seconds: float
+    processor_s: float
+    types: dict[str, int]
+    """Objects by type."""
+
+
+def timed(capture: ReadonlyCapture) -> Round:
+    """Take one census."""
+    began, processor = time.perf_counter(), time.process_time()
     reading = capture.census()
-    seconds = time.perf_counter() - began
-    return seconds, {name: total.objects for name, total in reading.types.items()}
+    seconds, processor_s = time.perf_counter() - began, time.process_time() - processor
+    types = {name: total.objects for name, total in reading.types.items()}
+    return Round(seconds, processor_s, types)
 
 
 def main() -> None:
