@@ -11,6 +11,20 @@ static int is_code(uintptr_t candidate) {
            LS_POINTER(candidate, LS_OB_TYPE) == ls_python.code_type;
 }
 
+/* What stands where the code of a frame stands; 0 if that is not the kind of frame that has one. */
+static ls_object code_in(uintptr_t frame) {
+    const struct ls_offsets *at = &ls_python.at;
+    if (!ls_plausible(frame) ||
+        (at->frame_owner != 0 && LS_FIELD(uint8_t, frame, at->frame_owner) == OWNED_BY_INTERPRETER))
+        return 0;
+    return LS_POINTER(frame, at->frame_code) & ~(uintptr_t)7;
+}
+
+ls_object ls_code_of_running(uintptr_t frame) {
+    ls_object code = code_in(frame);
+    return ls_plausible(code) && LS_POINTER(code, LS_OB_TYPE) == ls_python.code_type ? code : 0;
+}
+
 static int32_t instruction_of(uintptr_t frame, ls_object code) {
     const struct ls_offsets *at = &ls_python.at;
     if (at->minor >= 11)
@@ -34,11 +48,7 @@ static uint32_t local_count(ls_object code) {
 
 int ls_call_of_frame(uintptr_t frame, struct ls_call *call) {
     const struct ls_offsets *at = &ls_python.at;
-    if (!ls_plausible(frame))
-        return 0;
-    if (at->frame_owner != 0 && LS_FIELD(uint8_t, frame, at->frame_owner) == OWNED_BY_INTERPRETER)
-        return 0;
-    ls_object code = LS_POINTER(frame, at->frame_code) & ~(uintptr_t)7;
+    ls_object code = code_in(frame);
     if (!is_code(code))
         return 0;
     call->code = code;

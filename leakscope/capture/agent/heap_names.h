@@ -16,6 +16,8 @@ struct ls_call {
 /* The call of a frame object, generator, coroutine; of an interpreter frame. 0 if there is none. */
 int ls_call_of(ls_object object, const struct ls_type *type, struct ls_call *call);
 int ls_call_of_frame(uintptr_t frame, struct ls_call *call);
+/* The code that runs in a frame, be it known to the walk or not; 0 if none does. */
+ls_object ls_code_of_running(uintptr_t frame);
 uintptr_t ls_frame_of_thread(void *thread);
 uintptr_t ls_frame_before(uintptr_t frame);
 /* A local variable, or the cell that it is in; 0 if it is not set. */
@@ -48,6 +50,9 @@ enum ls_root_kind {
     LS_ROOT_CONTEXT,
 };
 
+/* Visit what the threads hold and the collector may not know: their code, a byte string in a local
+ * variable. What is visited is not told as a reference of anybody. */
+void ls_running(const struct ls_freeze *freeze, ls_visit visit, void *context);
 void ls_roots(const struct ls_freeze *freeze);
 void ls_send_call(uint32_t kind, uint64_t object, uint64_t thread, const struct ls_call *call);
 void ls_send_end(void);

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-enum { NAME_ROOM = 512, FILE_ROOM = 4096, TABLE_ROOM = 32768, DEEPEST = 1000, MOST_THREADS = 4096 };
+enum { NAME_ROOM = 512, FILE_ROOM = 4096, TABLE_ROOM = 32768 };
+enum { DEEPEST = 1000, DEEPEST_OF_ALL = 1 << 20, MOST_THREADS = 4096 };
 
 struct root {
     uint32_t kind;
@@ -88,6 +89,37 @@ static void send_thread(void *thread) {
             send_locals(ident, &call);
         }
         frame = ls_frame_before(frame);
+    }
+}
+
+static void visit_plausible(ls_object object, ls_visit visit, void *context) {
+    if (ls_plausible(object))
+        visit(object, context);
+}
+
+static void visit_calls(uintptr_t frame, ls_visit visit, void *context) {
+    enum { VERSION_3_11_0 = 0x030b0000 };
+    if (ls_python.version == VERSION_3_11_0)
+        return; /* a call that returns gives up its variables while it is still among the calls */
+    for (int depth = 0; frame != 0 && depth < DEEPEST_OF_ALL; depth++) {
+        ls_object code = ls_code_of_running(frame);
+        struct ls_call call = {.count = 0};
+        visit_plausible(code, visit, context);
+        if (code != 0 && ls_call_of_frame(frame, &call))
+            for (uint32_t i = 0; i < call.count; i++)
+                visit_plausible(ls_call_local(&call, i), visit, context);
+        frame = ls_frame_before(frame);
+    }
+}
+
+void ls_running(const struct ls_freeze *freeze, ls_visit visit, void *context) {
+    const struct ls_offsets *at = &ls_python.at;
+    void *thread = freeze->first_thread;
+    for (int i = 0; thread != NULL && i < MOST_THREADS; i++) {
+        visit_plausible(LS_POINTER((uintptr_t)thread, at->thread_dict), visit, context);
+        visit_plausible(LS_POINTER((uintptr_t)thread, at->thread_context), visit, context);
+        visit_calls(ls_frame_of_thread(thread), visit, context);
+        thread = ls_python.next_thread(thread);
     }
 }
 

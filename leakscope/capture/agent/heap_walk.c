@@ -1,8 +1,9 @@
 /* The walk over the frozen heap. Child only; calls tp_traverse, writes to the stream.
  *
- * First pass: from the collector's lists along every reference, each object once. Everything is
- * found whether the collector tracks it or not, even if a collection was under way when the heap
- * froze and its lists were in pieces. Nothing recurses, however deep the heap is.
+ * First pass: from the collector's lists and the variables of running functions along every
+ * reference, each object once. Everything that lives is found whether the collector tracks it or
+ * not, even if a collection was under way when the heap froze. Nothing recurses, however deep the
+ * heap is.
  *
  * For a census that is all: totals per type. For a full snapshot the objects are then numbered in
  * order of address and a second pass, in that order, streams them with their references. */
@@ -259,6 +260,7 @@ void ls_walk(const struct ls_freeze *freeze) {
     for (int i = 0; i < LS_GENERATIONS; i++)
         walk_list(&found, freeze->heads[i]);
     discover_uncounted(freeze->modules, &found);
+    ls_running(freeze, discover_uncounted, &found.visitor);
     if (ls_interned_table != 0)
         ls_type_of(ls_interned_table)
             ->traverse(ls_interned_table, discover_uncounted, &found.visitor);
