@@ -46,7 +46,7 @@ class CaptureChoice(str, Enum):
 class NativeNotThere(LeakscopeError):
     """Native capture was asked for, and this installation or target does not have it."""
 
-    hint = "Install leakscope where there is a C compiler, or use --capture portable."
+    hint = "Install leakscope on Linux with a C compiler there, or use --capture portable."
 
 
 UNEXPLAINED = (

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from leakscope.capture.approach import approach_to
 from leakscope.capture.interface import Capture
 from leakscope.capture.process import ProcessIdentity
-from leakscope.capture.runtime import describe
+from leakscope.capture.runtime import target_of
 from leakscope.capture.session import attach
+from leakscope.capture.versions import from_hexversion
 from leakscope.model.target import Target
 from leakscope.watching.captures import CaptureChoice, capture_for
 
@@ -32,8 +34,9 @@ def connect_to(
     identity: ProcessIdentity, choice: CaptureChoice = CaptureChoice.AUTO
 ) -> Iterator[Connected]:
     """Attach to a process; detach on leaving, whatever happens."""
-    target = describe(identity)
+    told = approach_to(identity).describe(identity)
     with attach(identity) as session:
+        target = told or target_of(identity, from_hexversion(session.hexversion))
         capture = capture_for(session, choice)
         try:
             yield Connected(identity, target, capture, session.door, session.held_ms)
