@@ -105,7 +105,7 @@ def _require_running(identity: ProcessIdentity) -> None:
         state, owner = process.status(), process.uids().effective
     identity.verify()
     if state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP):
-        raise Unattachable(f"process {pid} is stopped")
+        raise Unattachable(f"process {pid} is stopped", hint=f"Let it run: `kill -CONT {pid}`.")
     if os.geteuid() not in (0, owner):
         raise NotPermitted(
             f"process {pid}: not permitted: it belongs to user id {owner}, this is user id "
