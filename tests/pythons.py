@@ -11,6 +11,8 @@ from pathlib import Path
 
 WANTED = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 """Minor versions that leakscope supports as targets."""
+ASKING = ("3.14", "3.15")
+"""Those under which leakscope can ask another Python in (`sys.remote_exec`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,37 @@ def interpreters() -> tuple[Interpreter, ...]:
     return tuple(Interpreter(v, found[v]) for v in WANTED if v in found)
 
 
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """A CPython that leakscope itself can run under."""
+
+    python: Interpreter
+    packages: Path | None
+    """A folder that holds what leakscope depends on, None if the interpreter has it by itself."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What its environment needs besides, for it to import leakscope and the tests."""
+        folders = [str(Path(__file__).parents[1]), *([str(self.packages)] if self.packages else [])]
+        return {"PYTHONPATH": os.pathsep.join(folders)}
+
+
+@cache
+def controller(version: str) -> Controller | None:
+    """Return an interpreter of a minor version to run leakscope under, None if there is none.
+
+    What leakscope depends on is looked for in the interpreter itself, then in the folder of that
+    version in `LEAKSCOPE_SITES`: `3.14`, for example, filled by `pip install --target`.
+    """
+    sites = os.environ.get("LEAKSCOPE_SITES")
+    for python in (i for i in interpreters() if i.version == version):
+        for packages in (None, *([Path(sites, version)] if sites else [])):
+            found = Controller(python, packages)
+            if _imports_leakscope(found):
+                return found
+    return None
+
+
 def missing_versions() -> tuple[str, ...]:
     """Return the wanted versions that this machine does not have, oldest first."""
     present = {i.version for i in interpreters()}
@@ -49,6 +82,18 @@ def _candidates() -> list[Path]:
     under_pyenv = sorted(pyenv.glob("3.*/bin/python")) if pyenv.is_dir() else []
     on_path = [Path(p) for v in WANTED if (p := shutil.which(f"python{v}"))]
     return [*named, *under_pyenv, *on_path]
+
+
+def _imports_leakscope(controller: Controller) -> bool:
+    code = "import leakscope.cli.diagnosing, leakscope.analysis.diagnose"
+    done = subprocess.run(
+        [controller.python.path, "-c", code],
+        env={**os.environ, **controller.env},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode == 0
 
 
 @cache

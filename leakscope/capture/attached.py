@@ -11,8 +11,8 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -32,23 +32,10 @@ class AlreadyAttached(LeakscopeError):
     hint = "Wait until it is done or end it; two at once would disturb each other's figures."
 
 
-@contextmanager
-def exclusively(pid: int) -> Iterator[None]:
-    """Be the only leakscope that works on process `pid`.
+def lock(pid: int) -> Callable[[], None]:
+    """Keep every other leakscope away from process `pid`; return what lets them in again.
 
     Raises `AlreadyAttached`, which names the other one, or `TargetGone`.
-    """
-    folder = lock(pid)
-    try:
-        yield
-    finally:
-        os.close(folder)
-
-
-def lock(pid: int) -> int:
-    """Return a descriptor that keeps every other leakscope away until it is closed.
-
-    Raises as `exclusively` does.
     """
     try:
         folder = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -60,19 +47,21 @@ def lock(pid: int) -> int:
     except BaseException:
         os.close(folder)
         raise
-    return folder
+    return partial(os.close, folder)
+
+
+def taken(pid: int, holder: int | None) -> AlreadyAttached:
+    """Return the error for a process that leakscope `holder` works on, None if it is not known."""
+    who = f" (pid {holder})" if holder else ""
+    since = _since(_started(holder)) if holder else ""
+    return AlreadyAttached(f"another leakscope{who} is attached to process {pid}{since}")
 
 
 def _lock(pid: int, folder: int) -> None:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as taken:
-        holder = _holder(os.fstat(folder))
-        who = f" (pid {holder})" if holder else ""
-        since = _since(_started(holder)) if holder else ""
-        raise AlreadyAttached(
-            f"another leakscope{who} is attached to process {pid}{since}"
-        ) from taken
+    except BlockingIOError as blocked:
+        raise taken(pid, _holder(os.fstat(folder))) from blocked
 
 
 def _await_departure(pid: int) -> None:

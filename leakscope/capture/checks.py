@@ -5,37 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from leakscope.capture import interpreter_checks, machine_checks, target_checks
+from leakscope.capture import interpreter_checks, machine_checks, request_checks, target_checks
 from leakscope.capture.check import Check, Outcome, Status
 from leakscope.capture.process import ProcessIdentity, identify
 from leakscope.capture.runtime import Runtime, probe
+from leakscope.capture.systems import LOCAL, System
 from leakscope.errors import LeakscopeError
 
 __all__ = ["Check", "Status", "checks_of_machine", "checks_of_process", "run_checks"]
 
 
-def run_checks(pid: int | None = None) -> tuple[Check, ...]:
+def run_checks(pid: int | None = None, system: System = LOCAL) -> tuple[Check, ...]:
     """Return the checks of the machine, and of process `pid` if one is given, in fixed order.
 
     Nothing is run in the process and nothing of it is stopped. Never raises for what a process is
     or does: a process that is not there is a failed check.
     """
-    return (*checks_of_machine(), *(checks_of_process(pid) if pid is not None else ()))
+    of_process = checks_of_process(pid, system) if pid is not None else ()
+    return (*checks_of_machine(system), *of_process)
 
 
-def checks_of_machine() -> list[Check]:
+def checks_of_machine(system: System = LOCAL) -> list[Check]:
     """Return the checks of this machine and user, in fixed order."""
-    return [_guarded(name, check) for name, check in _MACHINE]
+    checks = _MACHINE if system.reads_memory else request_checks.of_machine(system)
+    return [_guarded(name, check) for name, check in checks]
 
 
-def checks_of_process(pid: int) -> list[Check]:
+def checks_of_process(pid: int, system: System = LOCAL) -> list[Check]:
     """Return the checks of process `pid`, in fixed order; as many as what it is allows."""
     try:
-        identity = identify(pid)
+        identity = identify(pid, system)
     except LeakscopeError as error:
         return [Check("process", "failed", str(error), error.remedy)]
     found = [Check("process", "ok", f"{pid} is there")]
-    found += [_guarded(name, partial(check, identity)) for name, check in _TARGET]
+    checks = _TARGET if system.reads_memory else request_checks.OF_TARGET
+    found += [_guarded(name, partial(check, identity)) for name, check in checks]
+    if not system.reads_memory:
+        return found
     try:
         runtime = probe(identity)
     except LeakscopeError as error:

@@ -1,37 +1,28 @@
-"""From an identified process to a connected agent."""
+"""From an identified process to a connected agent, through the process's memory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from leakscope.capture import attached
 from leakscope.capture.doors.interface import AgentNotLoaded
-from leakscope.capture.doors.ladder import Entered, enter
+from leakscope.capture.doors.ladder import enter
 from leakscope.capture.doors.site import surveyed
 from leakscope.capture.doors.text import loading_native_agent, loading_python_agent
+from leakscope.capture.entrance import Entrance, Unattachable, introduced
 from leakscope.capture.permissions import credentials
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.rendezvous import AGENT, LOADER, NoWritableFolder, Place, prepared
-from leakscope.capture.runtime import is_initialized, probe
+from leakscope.capture.runtime import describe, is_initialized, probe
 from leakscope.capture.threads import process_state
-from leakscope.capture.wire import AgentConnection, ProtocolError
 from leakscope.errors import LeakscopeError
+from leakscope.model.target import Target
 
 _LOOK_EVERY_S = 0.01
-_HELLO_WITHIN_S = 5.0
 _RUNS_FILES = (3, 14)
 """From this version on no tracing is needed, unless the main thread sleeps."""
-
-
-class Unattachable(LeakscopeError):
-    """The process is in a state in which it cannot be entered."""
-
-    hint = (
-        "Let it run (`kill -CONT PID`), detach the debugger, and try again; or count types by "
-        "`--capture readonly`, which does not go in."
-    )
 
 
 class NotInitialized(LeakscopeError):
@@ -40,41 +31,46 @@ class NotInitialized(LeakscopeError):
     hint = "Try again when the service has started."
 
 
-@dataclass(frozen=True, slots=True)
-class Entrance:
-    """An agent that has connected and introduced itself."""
+class ThroughMemory:
+    """See `Approach`."""
 
-    connection: AgentConnection
-    is_native: bool
-    hexversion: int
-    door: str
-    held_ms: float
+    def describe(self, identity: ProcessIdentity) -> Target:
+        """Read which interpreter it runs from its memory."""
+        return describe(identity)
 
+    def is_initialized(self, pid: int) -> bool | None:
+        """Read whether its interpreter is up from its memory."""
+        return is_initialized(pid)
 
-def enter_target(
-    identity: ProcessIdentity,
-    agents: Sequence[Path],
-    deadline: float,
-    *,
-    still_there: Callable[[], None],
-) -> Entrance:
-    """Load the first agent, or else the second; see `session.attach` for what it raises.
+    def lock(self, identity: ProcessIdentity) -> Callable[[], None]:
+        """Lock its folder in /proc."""
+        return attached.lock(identity.pid)
 
-    Where folders forbid code, or the C library does not take the native agent, the one in Python
-    still works.
-    """
-    _require_running(identity)
-    version = probe(identity).require_supported(identity.pid)
-    if version.minor < _RUNS_FILES:
-        _require_untraced(identity)
-    _await_initialized(identity, deadline)
-    first, *others = agents
-    try:
-        return _enter_with(first, identity, version.minor, deadline, still_there)
-    except (NoWritableFolder, AgentNotLoaded):
-        if not others:
-            raise
-        return _enter_with(others[0], identity, version.minor, deadline, still_there)
+    def enter(
+        self,
+        identity: ProcessIdentity,
+        agents: Sequence[Path],
+        deadline: float,
+        *,
+        still_there: Callable[[], None],
+    ) -> Entrance:
+        """Load the first agent, or else the second.
+
+        Where folders forbid code, or the C library does not take the native agent, the one in
+        Python still works.
+        """
+        _require_running(identity)
+        version = probe(identity).require_supported(identity.pid)
+        if version.minor < _RUNS_FILES:
+            _require_untraced(identity)
+        _await_initialized(identity, deadline)
+        first, *others = agents
+        try:
+            return _enter_with(first, identity, version.minor, deadline, still_there)
+        except (NoWritableFolder, AgentNotLoaded):
+            if not others:
+                raise
+            return _enter_with(others[0], identity, version.minor, deadline, still_there)
 
 
 def _enter_with(
@@ -96,21 +92,7 @@ def _enter_with(
         with surveyed(identity.pid, minor, place.loader, is_native=is_native) as site:
             identity.verify()
             entered = enter(site, rendezvous, deadline=deadline, still_there=identity.verify)
-        try:
-            return _introduced(entered, place, still_there)
-        except BaseException:
-            entered.connection.close()
-            raise
-
-
-def _introduced(entered: Entered, place: Place, still_there: Callable[[], None]) -> Entrance:
-    connection = AgentConnection(entered.connection, still_there)
-    hello = connection.hello(_HELLO_WITHIN_S)
-    if hello.token != place.token:
-        raise ProtocolError("what connected is not the agent that we sent")
-    return Entrance(
-        connection, hello.is_native, hello.hexversion, entered.door, entered.held_s * 1000
-    )
+        return introduced(entered, place, still_there)
 
 
 def _require_running(identity: ProcessIdentity) -> None:

@@ -7,8 +7,7 @@ that matters.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -65,7 +64,11 @@ def memory_bound(pid: int, *, proc: Path = _PROC) -> MemoryBound | None:
     Ties go to control groups (the inner one first), then to resource limits, then to the host.
     `proc` is where procfs is mounted.
     """
-    bounds = memory_bounds(pid, proc=proc)
+    return tightest(memory_bounds(pid, proc=proc))
+
+
+def tightest(bounds: Iterable[MemoryBound]) -> MemoryBound | None:
+    """Return the bound that leaves the least room, the first of several, None if there is none."""
     return min(bounds, key=lambda bound: bound.headroom_bytes, default=None)
 
 
@@ -74,9 +77,6 @@ def memory_bounds(pid: int, *, proc: Path = _PROC) -> tuple[MemoryBound, ...]:
 
     Control groups come first, from the inner to the outer, then resource limits, then the host.
     """
-    if not sys.platform.startswith("linux"):
-        memory = psutil.virtual_memory()
-        return (MemoryBound(memory.total, memory.total - memory.available, "host memory"),)
     return (*_cgroups(pid, proc), *_resource_limits(pid, proc), *_host(proc))
 
 
@@ -101,6 +101,12 @@ def writable_bytes(pid: int, *, proc: Path = _PROC) -> int:
     """Return the size of the private memory that a process may write; 0 if it cannot be read."""
     status = _read(proc / str(pid) / "status")
     return 1024 * (_field(status, b"VmData:") + _field(status, b"VmStk:"))
+
+
+def host_memory() -> MemoryBound:
+    """Return what there is where no procfs tells more: the memory of the host."""
+    memory = psutil.virtual_memory()
+    return MemoryBound(memory.total, memory.total - memory.available, "host memory")
 
 
 def _cgroups(pid: int, proc: Path) -> Iterator[MemoryBound]:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
+from leakscope.capture.grounds import Ground
 from leakscope.capture.permissions import GRANT, Credentials, credentials, yama_scope
 from leakscope.capture.rendezvous import prepared
 
@@ -27,6 +28,12 @@ def platform_check() -> Outcome:
 
 def platform_outcome(system: str, machine: str, release: str) -> Outcome:
     """Return what can be diagnosed on such a system."""
+    if system == "Darwin":
+        return warning(
+            f"macOS (Darwin {release}) on {machine}: CPython 3.14 and later, by portable capture; "
+            "never tried on such a machine",
+            "Run leakscope on Linux, where the service runs, if you can.",
+        )
     if system != "Linux":
         return failed(
             f"{system} on {machine}: there is no way into running processes here yet",
@@ -133,9 +140,13 @@ def folder_check() -> Outcome:
     return folder_outcome(os.getpid())
 
 
-def folder_outcome(pid: int) -> Outcome:
-    """Whether the file system of process `pid` has a folder for the agent, tried out."""
-    with prepared(pid, lambda _place: {}, executable=True) as rendezvous:
+def folder_outcome(pid: int, ground: Ground | None = None) -> Outcome:
+    """Whether there is a folder for the agent of process `pid`, tried out.
+
+    In the target's own file system, where that may be code; elsewhere `ground` says where.
+    """
+    executable = ground is None
+    with prepared(pid, lambda _place: {}, executable=executable, ground=ground) as rendezvous:
         return ok(f"the agent can be put into {Path(rendezvous.place.path).parent}")
 
 

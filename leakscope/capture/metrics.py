@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
-from leakscope.capture.process import ProcessIdentity, TargetGone
+from leakscope.capture.process import ProcessIdentity, asking
 from leakscope.model.census import ProcessMetrics
 
 _T = TypeVar("_T")
-_PRIVATE = re.compile(rb"^Private_(?:Clean|Dirty|Hugetlb): +(\d+) kB", re.MULTILINE)
 
 
 def sample_metrics(identity: ProcessIdentity, *, with_uss: bool = False) -> ProcessMetrics:
@@ -25,18 +21,14 @@ def sample_metrics(identity: ProcessIdentity, *, with_uss: bool = False) -> Proc
     the process anything. Raises `TargetGone` or `PidReused`.
     """
     identity.verify()
-    try:
-        process = psutil.Process(identity.pid)
-        with process.oneshot():
-            return ProcessMetrics(
-                rss=_readable(lambda: process.memory_info().rss),
-                uss=_readable(lambda: _uss(process)) if with_uss else None,
-                threads=_readable(process.num_threads),
-                fds=_readable(process.num_fds),
-                cpu_seconds=_readable(lambda: _cpu_seconds(process)),
-            )
-    except psutil.NoSuchProcess as gone:
-        raise TargetGone(f"process {identity.pid} has exited") from gone
+    with asking(identity.pid) as process, process.oneshot():
+        return ProcessMetrics(
+            rss=_readable(lambda: process.memory_info().rss),
+            uss=_readable(lambda: identity.system.uss(identity.pid)) if with_uss else None,
+            threads=_readable(process.num_threads),
+            fds=_readable(process.num_fds),
+            cpu_seconds=_readable(lambda: _cpu_seconds(process)),
+        )
 
 
 def _readable(read: Callable[[], _T]) -> _T | None:
@@ -47,13 +39,6 @@ def _readable(read: Callable[[], _T]) -> _T | None:
         return None
     except (FileNotFoundError, ProcessLookupError):
         return None
-
-
-def _uss(process: psutil.Process) -> int:
-    if not sys.platform.startswith("linux"):
-        return int(process.memory_full_info().uss)
-    rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_bytes()
-    return 1024 * sum(int(kilobytes) for kilobytes in _PRIVATE.findall(rollup))
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

@@ -6,17 +6,14 @@ Every action on a target verifies its identity first.
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import psutil
 
+from leakscope.capture.systems import LOCAL, System
 from leakscope.errors import LeakscopeError
-
-_HAS_PROC = sys.platform.startswith("linux")
 
 
 class NoSuchProcess(LeakscopeError):
@@ -44,6 +41,8 @@ class ProcessIdentity:
     pid: int
     started: float
     """When it started, in seconds since the epoch; exact to one kernel tick (10 ms)."""
+    system: System = field(default=LOCAL, repr=False, compare=False)
+    """By whose means it is looked at."""
 
     def verify(self) -> None:
         """Return if this process still runs.
@@ -51,7 +50,7 @@ class ProcessIdentity:
         Raises `TargetGone` if it exited (a zombie has exited) and `PidReused` if its pid belongs
         to another process by now.
         """
-        found = _started(self.pid)
+        found = self.system.started(self.pid)
         if found is None:
             raise TargetGone(f"process {self.pid} has exited")
         if not _same_moment(found, self.started):
@@ -59,31 +58,40 @@ class ProcessIdentity:
 
     def is_alive(self) -> bool:
         """Return whether this process still runs; a zombie does not."""
-        found = _started(self.pid)
+        found = self.system.started(self.pid)
         return found is not None and _same_moment(found, self.started)
 
 
-def identify(pid: int) -> ProcessIdentity:
+def identify(pid: int, system: System = LOCAL) -> ProcessIdentity:
     """Return the identity of the process that has `pid` now.
 
     Raises `NoSuchProcess` if there is none, if it has exited and only waits to be collected by
     its parent, if `pid` is the id of a thread, or if /proc hides it from this user.
     """
-    started = _started(pid) if pid > 0 else None
+    started = system.started(pid) if pid > 0 else None
     if started is None:
-        raise _absent(pid)
-    owner = _thread_group(pid)
+        raise _absent(pid, system)
+    owner = system.thread_group(pid)
     if owner != pid:
         raise NoSuchProcess(
             f"{pid} is a thread of process {owner}, not a process",
             hint=f"Give the pid of its process: {owner}.",
         )
-    return ProcessIdentity(pid, started)
+    return ProcessIdentity(pid, started, system)
 
 
-def _absent(pid: int) -> NoSuchProcess:
+@contextmanager
+def asking(pid: int) -> Iterator[psutil.Process]:
+    """Yield the process to ask psutil about; raise `TargetGone` if it turns out to have exited."""
+    try:
+        yield psutil.Process(pid)
+    except psutil.NoSuchProcess as gone:
+        raise TargetGone(f"process {pid} has exited") from gone
+
+
+def _absent(pid: int, system: System) -> NoSuchProcess:
     if pid > 0 and psutil.pid_exists(pid):
-        if _HAS_PROC and not os.access(f"/proc/{pid}/stat", os.R_OK):
+        if system.hides(pid):
             return NoSuchProcess(
                 f"process {pid} exists, but /proc hides it from this user",
                 hint="Run as its owner or as root: /proc is mounted with hidepid.",
@@ -95,48 +103,5 @@ def _absent(pid: int) -> NoSuchProcess:
     return NoSuchProcess(f"there is no process {pid}")
 
 
-def _started(pid: int) -> float | None:
-    """Return when the running process `pid` started, None if there is none or it is a zombie."""
-    if not _HAS_PROC:
-        return _started_portably(pid)
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return None
-    # The name may hold spaces and brackets: the fixed fields start behind its last bracket.
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    if fields[0] in (b"Z", b"X", b"x"):
-        return None
-    return _boot_time() + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def _started_portably(pid: int) -> float | None:
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return None
-
-
-@cache
-def _boot_time() -> float:
-    """Return when the machine booted, read once: a stepped clock must not change identities."""
-    return psutil.boot_time()
-
-
 def _same_moment(one: float, other: float) -> bool:
     return abs(one - other) < 0.005
-
-
-def _thread_group(pid: int) -> int:
-    if not _HAS_PROC:
-        return pid
-    try:
-        status = Path(f"/proc/{pid}/status").read_bytes()
-    except OSError:
-        return pid
-    return next((int(v) for k, v in _lines(status) if k == b"Tgid"), pid)
-
-
-def _lines(status: bytes) -> list[tuple[bytes, bytes]]:
-    return [(k, v.strip()) for k, _, v in (line.partition(b":") for line in status.splitlines())]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from leakscope.capture.approach import approach_to
 from leakscope.capture.permissions import NotPermitted
 from leakscope.capture.process import (
     NoSuchProcess,
@@ -14,7 +15,7 @@ from leakscope.capture.process import (
     TargetGone,
     identify,
 )
-from leakscope.capture.runtime import NotPython, is_initialized
+from leakscope.capture.runtime import NotPython
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def closest_interpreter(root: int) -> Search:
 def _look(pid: int) -> _Look:
     try:
         identity = identify(pid)
-        ready = is_initialized(pid)
+        ready = approach_to(identity).is_initialized(pid)
         identity.verify()
     except NotPermitted as error:
         return _Look(refused=error)

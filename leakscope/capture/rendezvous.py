@@ -1,8 +1,7 @@
-"""Where the target's agent finds us: a folder in the target's own file system.
+"""Where the target's agent finds us: a folder that the target can reach; `grounds` says which.
 
-It is made through /proc/PID/root, so the target may live in another mount namespace or a chroot.
-It holds the agent (or its source), the text that loads it and a listening socket, is made as the
-target's user, closed to everybody else, and gone as soon as the agent has connected. What a killed
+It holds the agent (or its source), the text that loads it and a listening socket, is the target's
+user's, closed to everybody else, and gone as soon as the agent has connected. What a killed
 controller left is swept away by the next one: a folder in use is locked, and only as long as its
 controller lives.
 
@@ -18,20 +17,16 @@ import re
 import secrets
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from leakscope.capture.acting import acting_as
-from leakscope.capture.permissions import credentials
+import psutil
+
+from leakscope.capture.grounds import Ground, ThroughProc
 from leakscope.capture.process import TargetGone
 from leakscope.errors import LeakscopeError
-
-BASES = ("tmp", "dev/shm", "var/tmp", "run")
-"""Folders below the target's root, in the order in which they are tried."""
 
 SOCKET, LOADER, AGENT, CLAIMED = "s", "loader.py", "agent", "running"
 _PREFIX = ".ls-"
@@ -83,21 +78,24 @@ class Rendezvous:
     """A furnished rendezvous folder with a listening socket. Made by `prepared`."""
 
     def __init__(
-        self, pid: int, place: Place, base_fd: int, folder_fd: int, listener: socket.socket
+        self,
+        pid: int,
+        place: Place,
+        base_fd: int,
+        folder_fd: int,
+        listener: socket.socket,
+        peer: Callable[[socket.socket], int],
     ) -> None:
         self.place = place
         self._pid = pid
+        self._peer = peer
         self._base_fd = base_fd
         self._folder_fd = folder_fd
         self._listener = listener
 
     def is_claimed(self) -> bool:
         """Return whether the injected text has begun: its first act is to rename the agent."""
-        try:
-            os.stat(AGENT, dir_fd=self._folder_fd, follow_symlinks=False)
-        except OSError:
-            return True
-        return False
+        return _is_claimed(self._folder_fd)
 
     def accept(self, timeout: float) -> socket.socket | None:
         """Return the target's connection, None if it does not come within `timeout` seconds.
@@ -127,24 +125,28 @@ class Rendezvous:
             connected, _ = self._listener.accept()
         except OSError:
             return None
-        credential = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        (peer,) = struct.unpack_from("i", credential)  # translated to our pid namespace
-        if peer == self._pid:
-            return connected
+        with suppress(OSError):
+            if self._peer(connected) == self._pid:
+                return connected
         connected.close()
         return None
 
 
 @contextmanager
 def prepared(
-    pid: int, files: Callable[[Place], Mapping[str, bytes]], *, executable: bool
+    pid: int,
+    files: Callable[[Place], Mapping[str, bytes]],
+    *,
+    executable: bool,
+    ground: Ground | None = None,
 ) -> Iterator[Rendezvous]:
     """Make a rendezvous folder with the files that `files` gives, and remove it at the end.
 
     `executable`: the agent must be mappable as code, so file systems mounted noexec do not do.
-    What dead controllers left is swept away on the way. Raises `NoWritableFolder` or `TargetGone`.
+    `ground` says where it is made, in the target's own file system if nothing else is said. What
+    dead controllers left is swept away on the way. Raises `NoWritableFolder` or `TargetGone`.
     """
-    rendezvous = _make(pid, files, executable=executable)
+    rendezvous = _make(pid, files, ground or ThroughProc(pid), executable=executable)
     try:
         yield rendezvous
     finally:
@@ -152,22 +154,25 @@ def prepared(
 
 
 def _make(
-    pid: int, files: Callable[[Place], Mapping[str, bytes]], *, executable: bool
+    pid: int,
+    files: Callable[[Place], Mapping[str, bytes]],
+    ground: Ground,
+    *,
+    executable: bool,
 ) -> Rendezvous:
-    user = credentials(pid)
     problems = []
-    for base in BASES:
+    for base in ground.system.folders:
         try:
-            with _below_root(pid, base) as base_fd:
+            with _opened(ground.root, base) as base_fd:
                 if executable and os.fstatvfs(base_fd).f_flag & os.ST_NOEXEC:
                     problems.append(f"/{base}: mounted noexec")
                     continue
-                _sweep(base_fd)
-                with acting_as(user.uids[3], user.gids[3]):
-                    return _furnished(pid, base, base_fd, files)
+                _sweep(base_fd, spares_s=ground.spares_s)
+                with ground.as_target():
+                    return _furnished(pid, base, base_fd, files, ground)
         except OSError as error:
             problems.append(f"/{base}: {error.strerror}")
-    if not Path(f"/proc/{pid}").exists():
+    if not psutil.pid_exists(pid):
         raise TargetGone(f"process {pid} has exited")
     raise NoWritableFolder(
         f"process {pid} has no writable folder for the agent ({'; '.join(problems)})"
@@ -175,7 +180,11 @@ def _make(
 
 
 def _furnished(
-    pid: int, base: str, base_fd: int, files: Callable[[Place], Mapping[str, bytes]]
+    pid: int,
+    base: str,
+    base_fd: int,
+    files: Callable[[Place], Mapping[str, bytes]],
+    ground: Ground,
 ) -> Rendezvous:
     """Make and fill one folder; whatever fails (an `OSError`), nothing of it stays."""
     name, folder_fd = _locked_folder(base_fd)
@@ -183,13 +192,15 @@ def _furnished(
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.setblocking(False)
-        listener.bind(f"/proc/self/fd/{folder_fd}/{SOCKET}")
+        listener.bind(f"{ground.address(folder_fd, place.path)}/{SOCKET}")
         listener.listen(4)
-        for file_name, content in files(place).items():
+        content = files(place)
+        for file_name, text in content.items():
             fd = os.open(file_name, _NEW_FILE, 0o600, dir_fd=folder_fd)
             with os.fdopen(fd, "wb") as file:
-                file.write(content)
-        return Rendezvous(pid, place, os.dup(base_fd), folder_fd, listener)
+                file.write(text)
+        ground.hand_over(folder_fd, (SOCKET, *content))
+        return Rendezvous(pid, place, os.dup(base_fd), folder_fd, listener, peer=ground.system.peer)
     except BaseException:
         listener.close()
         _remove_folder(base_fd, name, folder_fd)
@@ -198,12 +209,12 @@ def _furnished(
 
 
 @contextmanager
-def _below_root(pid: int, base: str) -> Iterator[int]:
+def _opened(root: str, base: str) -> Iterator[int]:
     """Open a folder below the target's root, following no symbolic link on the way.
 
     An absolute link would lead into our own file system.
     """
-    fd = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in base.split("/"):
             deeper = os.open(part, _FOLDER, dir_fd=fd)
@@ -221,13 +232,24 @@ def _locked_folder(base_fd: int) -> tuple[str, int]:
         os.mkdir(name, 0o700, dir_fd=base_fd)
         fd = os.open(name, _FOLDER, dir_fd=base_fd)
         fcntl.flock(fd, fcntl.LOCK_EX)
-        if os.fstat(fd).st_nlink:  # else somebody swept it before it was locked
+        if leads_to(name, fd, dir_fd=base_fd):  # else somebody swept it before it was locked
             return name, fd
         os.close(fd)
 
 
-def _sweep(base_fd: int) -> None:
-    """Remove the folders of controllers that are dead: those that nobody has locked."""
+def leads_to(path: str, fd: int, *, dir_fd: int | None = None) -> bool:
+    """Return whether `path` still is the name of what is open as `fd`."""
+    with suppress(FileNotFoundError):
+        found = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+        return os.path.samestat(found, os.fstat(fd))
+    return False
+
+
+def _sweep(base_fd: int, *, spares_s: float) -> None:
+    """Remove the folders of controllers that are dead: those that nobody has locked.
+
+    One that was not used yet is spared until it is `spares_s` seconds old.
+    """
     for name in os.listdir(base_fd):
         if not _OURS.fullmatch(name):
             continue
@@ -235,9 +257,19 @@ def _sweep(base_fd: int) -> None:
             fd = os.open(name, _FOLDER, dir_fd=base_fd)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove_folder(base_fd, name, fd)
+                is_young = time.time() - os.fstat(fd).st_mtime < spares_s
+                if not is_young or _is_claimed(fd):
+                    _remove_folder(base_fd, name, fd)
             finally:
                 os.close(fd)
+
+
+def _is_claimed(folder_fd: int) -> bool:
+    try:
+        os.stat(AGENT, dir_fd=folder_fd, follow_symlinks=False)
+    except OSError:
+        return True
+    return False
 
 
 def _remove_folder(base_fd: int, name: str, folder_fd: int) -> None:

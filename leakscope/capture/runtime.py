@@ -17,7 +17,7 @@ from leakscope.capture.elf import Image, MalformedImage, images
 from leakscope.capture.initialized import CODE_SIZE, flag_address
 from leakscope.capture.memory import Memory, MemoryUnreadable, mappings
 from leakscope.capture.permissions import require_access
-from leakscope.capture.process import ProcessIdentity, TargetGone
+from leakscope.capture.process import ProcessIdentity, asking
 from leakscope.capture.versions import (
     BROUGHT_BY,
     NEWEST,
@@ -92,13 +92,21 @@ def describe(identity: ProcessIdentity) -> Target:
     `NotPermitted` with the rule that forbids it, `TargetGone` or `PidReused`.
     """
     runtime = probe(identity)
-    version = runtime.require_supported(identity.pid)
-    try:
-        command = tuple(psutil.Process(identity.pid).cmdline())
-    except psutil.NoSuchProcess as gone:
-        raise TargetGone(f"process {identity.pid} has exited") from gone
+    return target_of(identity, runtime.require_supported(identity.pid).text)
+
+
+def target_of(identity: ProcessIdentity, version: str) -> Target:
+    """Return what the model keeps of a target that runs CPython `version`.
+
+    Raises `TargetGone` or `PidReused`.
+    """
+    with asking(identity.pid) as process:
+        try:
+            command = tuple(process.cmdline())
+        except psutil.AccessDenied:
+            command = ()
     identity.verify()
-    return Target(identity.pid, identity.started, command, version.text, "cpython")
+    return Target(identity.pid, identity.started, command, version, "cpython")
 
 
 def probe(identity: ProcessIdentity) -> Runtime:

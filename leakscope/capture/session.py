@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import keyword
-import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from leakscope.capture.attached import lock
-from leakscope.capture.entering import Entrance, enter_target
+from leakscope.capture.approach import approach_to
+from leakscope.capture.entrance import Entrance
 from leakscope.capture.literals import NotPlain, as_literal, from_literal
 from leakscope.capture.process import PidReused, ProcessIdentity, TargetGone
 from leakscope.capture.wire import AgentConnection, Opcode, Reply, SessionLost, Status
@@ -53,11 +53,13 @@ class Session:
     dropped at its end. Not for use by several threads.
     """
 
-    def __init__(self, entrance: Entrance, identity: ProcessIdentity, guard: int) -> None:
-        """Take over an agent that has connected, and the lock that keeps others away."""
+    def __init__(
+        self, entrance: Entrance, identity: ProcessIdentity, unlock: Callable[[], None]
+    ) -> None:
+        """Take over an agent that has connected; `unlock` lets other leakscopes in again."""
         self._connection: AgentConnection | None = entrance.connection
         self._identity = identity
-        self._guard = guard
+        self._unlock = unlock
         self.kind: Literal["native-agent", "python-agent"] = (
             "native-agent" if entrance.is_native else "python-agent"
         )
@@ -137,7 +139,7 @@ class Session:
         with suppress(LeakscopeError):
             connection.ask(Opcode.BYE, b"", timeout=_BYE_WITHIN_S)
         connection.close()
-        os.close(self._guard)
+        self._unlock()
 
 
 def attach(
@@ -151,18 +153,20 @@ def attach(
 
     `TargetGone`, `PidReused`; `NotPython`, `UnsupportedPython` (PyPy, free-threaded, too old or
     new); `NotPermitted`; `Unattachable` (stopped, traced, a zombie); `NotInitialized`;
-    `AlreadyAttached`; `NoWritableFolder`; `BusyInC`; `NoDoor`; `Timeout`.
+    `AlreadyAttached`; `NoWritableFolder`; `BusyInC` or `NotTaken`; `NoDoor` or `DoorClosed`;
+    `Timeout`.
     """
     deadline = time.monotonic() + timeout
     identity.verify()
     with ExitStack() as undo:
-        guard = lock(identity.pid)
-        undo.callback(os.close, guard)
-        entrance = enter_target(
+        approach = approach_to(identity)
+        unlock = approach.lock(identity)
+        undo.callback(unlock)
+        entrance = approach.enter(
             identity, _agents(agent), deadline, still_there=lambda: _require_alive(identity)
         )
         undo.pop_all()
-        return Session(entrance, identity, guard)
+        return Session(entrance, identity, unlock)
 
 
 def agent_path() -> Path | None:

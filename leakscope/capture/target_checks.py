@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from leakscope.capture.attached import AlreadyAttached, exclusively
+from leakscope.capture.approach import approach_to
+from leakscope.capture.attached import AlreadyAttached
 from leakscope.capture.check import Outcome, failed, ok, skipped, warning
-from leakscope.capture.limits import memory_bound
+from leakscope.capture.limits import tightest
 from leakscope.capture.machine_checks import folder_outcome
 from leakscope.capture.metrics import sample_metrics
 from leakscope.capture.permissions import (
@@ -104,15 +105,16 @@ def folder_check(identity: ProcessIdentity) -> Outcome:
 def other_leakscope_check(identity: ProcessIdentity) -> Outcome:
     """Whether another leakscope is attached to the process: only one may be at a time."""
     try:
-        with exclusively(identity.pid):
-            return ok("no other leakscope is attached to it")
+        unlock = approach_to(identity).lock(identity)
     except AlreadyAttached as error:
         return failed(str(error), error.remedy)
+    unlock()
+    return ok("no other leakscope is attached to it")
 
 
 def memory_check(identity: ProcessIdentity) -> Outcome:
     """How much memory the process may still take before something kills it."""
-    bound = memory_bound(identity.pid)
+    bound = tightest(identity.system.memory_bounds(identity.pid))
     if bound is None:
         return skipped("no limit can be read")
     rss = sample_metrics(identity).rss

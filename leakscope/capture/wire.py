@@ -28,6 +28,8 @@ _DESCRIPTOR = struct.Struct("=i")
 _LOOK_EVERY_S = 0.25
 _DYING_S = 0.3
 _CHUNK = 1 << 16
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""Not everywhere; where it is not, no descriptors come."""
 
 
 class Opcode(IntEnum):
@@ -179,7 +181,7 @@ class AgentConnection:
     def _receive_part(self, size: int) -> bytes:
         """Receive what is there, and keep the descriptor that may come with it."""
         part, ancillary, _, _ = self._socket.recvmsg(
-            size, socket.CMSG_SPACE(_DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC
+            size, socket.CMSG_SPACE(_DESCRIPTOR.size), _CLOEXEC
         )
         for level, kind, content in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

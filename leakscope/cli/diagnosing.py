@@ -69,6 +69,7 @@ def attached_recorder(
                 sites=sites,
                 keep_heap=heap_keeper(connected.capture) if keep else None,
                 stop=stop,
+                system=identity.system,
             )
 
 

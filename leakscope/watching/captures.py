@@ -60,7 +60,7 @@ def require_code(choice: CaptureChoice, what: str) -> None:
 class NativeNotThere(LeakscopeError):
     """Native capture was asked for, and this installation or target does not have it."""
 
-    hint = "Install leakscope where there is a C compiler, or use --capture portable."
+    hint = "Install leakscope on Linux with a C compiler there, or use --capture portable."
 
 
 UNREADABLE = (HeapUnreadable, BrokenStream, MalformedGraph)

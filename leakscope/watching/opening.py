@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from leakscope.capture.approach import approach_to
 from leakscope.capture.interface import Capture
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.readonly.capture import ReadonlyCapture
-from leakscope.capture.runtime import describe
+from leakscope.capture.runtime import describe, target_of
 from leakscope.capture.session import attach
-from leakscope.capture.versions import PythonVersion
+from leakscope.capture.versions import PythonVersion, from_hexversion
 from leakscope.model.target import Target
 from leakscope.watching.captures import CaptureChoice, capture_for
 
@@ -48,12 +49,14 @@ def connect_to(
 
     `READONLY` does not attach: it takes the right to read the target's memory, and that is all.
     """
-    target = describe(identity)
     if choice is CaptureChoice.READONLY:
+        target = describe(identity)
         readonly = ReadonlyCapture(identity, PythonVersion(target.python).minor)
         yield Connected(identity, target, readonly, door=None, held_ms=0.0)
         return
+    told = approach_to(identity).describe(identity)
     with attach(identity) as session:
+        target = told or target_of(identity, from_hexversion(session.hexversion))
         capture = capture_for(session, choice)
         try:
             yield Connected(identity, target, capture, session.door, session.held_ms)

@@ -11,9 +11,10 @@ from typing import Protocol
 from leakscope import __version__
 from leakscope.analysis.suspects import suspects
 from leakscope.capture.interface import Capture
-from leakscope.capture.limits import memory_bound
+from leakscope.capture.limits import tightest
 from leakscope.capture.metrics import sample_metrics
 from leakscope.capture.process import ProcessIdentity, TargetGone
+from leakscope.capture.systems import LOCAL, System
 from leakscope.capture.work import WorkMeter, WorkNotRead, WorkReading
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import Census
@@ -101,6 +102,8 @@ class Recorder:
     """Seconds from anywhere: says when a sample is due."""
     now: Callable[[], float] = time.time
     """Seconds since the epoch: says when a sample was taken."""
+    system: System = LOCAL
+    """By whose means the process is measured."""
     _censuses: list[Census] = field(default_factory=list)
     _evidence: Evidence = field(default_factory=Evidence)
     _heaps: list[HeapImage] = field(default_factory=list)
@@ -117,7 +120,7 @@ class Recorder:
             self._work_unit = self.meter.read().unit
         if self.sites:
             self.capture.trace_allocations(on=True)
-        bound = memory_bound(self.target.pid)
+        bound = tightest(self.system.memory_bounds(self.target.pid))
         self._limit = None if bound is None else bound.as_limit()
         ending = self._sample_all(plan)
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
@@ -238,7 +241,7 @@ class Recorder:
             self._caveats.append(text)
 
     def _identity(self) -> ProcessIdentity:
-        return ProcessIdentity(self.target.pid, self.target.started)
+        return ProcessIdentity(self.target.pid, self.target.started, self.system)
 
     def _recording(self, ending: Ending) -> Recording:
         if not self._censuses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,19 @@ def test_it_shows_nothing_to_others() -> None:
 def test_its_stack_is_not_executable() -> None:
     (line,) = [x for x in said_by("readelf", "-lW").splitlines() if "GNU_STACK" in x]
     assert "RWE" not in line
+
+
+@pytest.mark.parametrize(("system", "agent"), [("Linux", True), ("FreeBSD", False)])
+def test_it_is_built_on_linux_alone_and_the_kernels_everywhere(
+    system: str, agent: bool, tmp_path: Path
+) -> None:
+    if shutil.which("cmake") is None or shutil.which("cc") is None:
+        pytest.skip("needs cmake and a compiler")
+    root = Path(__file__).parents[2]
+    configure = ["cmake", "-S", str(root), "-B", str(tmp_path), f"-DCMAKE_SYSTEM_NAME={system}"]
+    subprocess.run(configure, check=True, capture_output=True, timeout=120)
+    listing = ["cmake", "--build", str(tmp_path), "--target", "help"]
+    targets = subprocess.run(listing, check=True, capture_output=True, text=True, timeout=120)
+
+    assert ("leakscope_agent" in targets.stdout) == agent
+    assert "leakscope_kernels" in targets.stdout

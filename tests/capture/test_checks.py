@@ -21,8 +21,8 @@ from leakscope.capture.machine_checks import (
 )
 from leakscope.capture.permissions import Credentials
 from leakscope.capture.process import identify
-from leakscope.capture.rendezvous import BASES
 from leakscope.capture.runtime import Runtime
+from leakscope.capture.systems import Linux
 from leakscope.capture.versions import PythonVersion
 from tests.pythons import Interpreter, interpreters
 from tests.targets import eventually, read_line, spawn
@@ -51,7 +51,8 @@ def test_every_check_of_the_machine_has_a_name_of_its_own_and_a_reason() -> None
         ("Linux", "x86_64", "ok", "3.9 to 3.15"),
         ("Linux", "aarch64", "warning", "3.14 and later only"),
         ("Linux", "riscv64", "failed", "riscv64 is not supported"),
-        ("Darwin", "arm64", "failed", "no way into running processes"),
+        ("Darwin", "arm64", "warning", "CPython 3.14 and later, by portable capture"),
+        ("FreeBSD", "amd64", "failed", "no way into running processes"),
     ],
 )
 def test_the_platform_says_what_can_be_diagnosed(
@@ -119,7 +120,8 @@ def test_nothing_is_left_of_the_checks_and_nothing_runs_in_the_process() -> None
         run_checks(process.pid)
 
         assert threads_and_files(process.pid) == before
-        assert not [left for base in BASES for left in Path("/", base).glob(f".ls-{os.getpid()}-*")]
+        ours = f".ls-{os.getpid()}-*"
+        assert not [left for base in Linux.folders for left in Path("/", base).glob(ours)]
 
 
 def is_asleep(pid: int) -> bool:
@@ -257,8 +259,8 @@ def test_a_file_system_without_a_writable_folder_fails() -> None:
 LEAKSCOPE_ELSEWHERE = """
 import sys
 sys.path[:0] = sys.argv[2:]
-from leakscope.capture.attached import exclusively
-with exclusively(int(sys.argv[1])):
+from leakscope.capture.attached import lock
+if lock(int(sys.argv[1])):
     print('ready', flush=True)
     sys.stdin.read()
 """

@@ -17,7 +17,7 @@ import pytest
 from leakscope.capture import rendezvous
 from leakscope.capture.attached import AlreadyAttached
 from leakscope.capture.doors.interface import AgentNotLoaded
-from leakscope.capture.entering import Unattachable
+from leakscope.capture.entrance import Unattachable
 from leakscope.capture.process import ProcessIdentity, TargetGone, identify
 from leakscope.capture.runtime import NotPython
 from leakscope.capture.session import Session, attach

@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from leakscope.capture.doors.blocked_thread import BlockedThread
 from leakscope.capture.doors.busy import Watch
@@ -21,6 +20,7 @@ from leakscope.capture.doors.pep768 import RunFile, WakeMainThread
 from leakscope.capture.doors.ptrace import TraceRefused
 from leakscope.capture.doors.site import Site
 from leakscope.capture.doors.tracer import as_passing_tracer
+from leakscope.capture.entrance import Entered
 from leakscope.capture.rendezvous import Rendezvous
 from leakscope.capture.wire import Timeout
 from leakscope.errors import LeakscopeError
@@ -30,17 +30,6 @@ _MAPPED_WITHIN_S = 3.0
 """From the claim to the agent being in the target's memory map."""
 _FOR_GOOD = (NoDoor, TraceRefused)
 _AGAIN_FIRST_S, _AGAIN_AT_MOST_S = 0.1, 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """The agent runs in the target and has connected."""
-
-    connection: socket.socket
-    door: str
-    """Name of the door that was knocked at last before the agent came."""
-    held_s: float
-    """How long threads of the target were stopped, all doors together."""
 
 
 def doors(site: Site) -> tuple[Door, ...]:

@@ -138,7 +138,13 @@ def name_thread(name):
     if _thread.get_native_id() == posix.getpid():
         return
     path = "/proc/self/task/%d/comm" % _thread.get_native_id()
-    fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        fd = posix.open(path, posix.O_WRONLY | posix.O_CLOEXEC)
+    except FileNotFoundError:  # there is no /proc: only Python itself, from 3.14 on, may do it
+        set_name = getattr(_thread, "set_name", None)
+        if set_name is not None:
+            set_name(name)
+        return
     try:
         posix.write(fd, name.encode("ascii")[:15])
     finally:
