@@ -138,5 +138,6 @@ OF_TARGET: tuple[tuple[str, Callable[[ProcessIdentity], Outcome]], ...] = (
     ("interpreter up", _told_late),
     ("remote debugging", _told_late),
     ("way in", way_in_check),
+    ("read-only census", _linux_only),
 )
 """The checks of a process, by name."""

@@ -10,11 +10,18 @@ from leakscope.capture.approach import approach_to
 from leakscope.capture.interface import Capture
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.readonly.capture import ReadonlyCapture
-from leakscope.capture.runtime import describe, target_of
+from leakscope.capture.runtime import target_of
 from leakscope.capture.session import attach
 from leakscope.capture.versions import PythonVersion, from_hexversion
+from leakscope.errors import LeakscopeError
 from leakscope.model.target import Target
 from leakscope.watching.captures import CaptureChoice, capture_for
+
+
+class NotReadable(LeakscopeError):
+    """A read-only census was asked for where memory cannot be read."""
+
+    hint = "Leave `--capture readonly` out: leakscope then runs a little Python in the target."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +56,13 @@ def connect_to(
 
     `READONLY` does not attach: it takes the right to read the target's memory, and that is all.
     """
-    if choice is CaptureChoice.READONLY:
-        target = describe(identity)
-        readonly = ReadonlyCapture(identity, PythonVersion(target.python).minor)
-        yield Connected(identity, target, readonly, door=None, held_ms=0.0)
-        return
     told = approach_to(identity).describe(identity)
+    if choice is CaptureChoice.READONLY:
+        if told is None:
+            raise NotReadable("here no process can read the memory of another one as a file")
+        readonly = ReadonlyCapture(identity, PythonVersion(told.python).minor)
+        yield Connected(identity, told, readonly, door=None, held_ms=0.0)
+        return
     with attach(identity) as session:
         target = told or target_of(identity, from_hexversion(session.hexversion))
         capture = capture_for(session, choice)

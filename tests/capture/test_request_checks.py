@@ -86,7 +86,7 @@ def test_every_check_is_there_and_linux_only_ones_say_so() -> None:
     assert set(names) == {check.name for check in here} | {"own interpreter"}
     assert len(set(names)) == len(names)
     assert [check.name for check in checks if check.detail == "Linux only"] == [
-        *("ptrace scope", "reading memory", "tracer", "dumpable", "namespaces"),
+        *("ptrace scope", "reading memory", "tracer", "dumpable", "namespaces", "read-only census"),
     ]
     assert all(check.detail for check in checks)
     assert all(check.remedy for check in checks if check.status in ("warning", "failed"))
