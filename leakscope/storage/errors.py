@@ -25,7 +25,7 @@ class CannotWrite(LeakscopeError):
 
 
 class UnsavableRecording(LeakscopeError):
-    """A recording holds figures that no process can have, so the file would never load."""
+    """A recording holds figures that no process can have, or too many: it would never load."""
 
     hint = "The capture returned nonsense; please report it with the line above."
 

@@ -22,6 +22,7 @@ from leakscope.storage.output import refuse_unwritable, written_atomically
 from leakscope.storage.tables import BadTable, Stream, Table, TableSpec
 
 _FIRST_WITH_HEAPS = 2
+_TOO_LARGE_HINT = "Keep fewer heap snapshots in it, or none; or record for a shorter time."
 
 
 def save(
@@ -31,16 +32,23 @@ def save(
 
     `host` is the machine to name in the file, by default this one; the same recording and host
     give the same bytes. Raises `OutputExists`, `CannotWrite`, or `UnsavableRecording` for figures
-    that no process can have.
+    that no process can have and for more than would be read again.
     """
     path = Path(path)
     try:
         with written_atomically(path, force=force) as file, archive.packing(file) as packer:
             _write(recording, packer, host or manifest.Host.this())
-    except (BadTable, manifest.BadManifest, archive.ArchiveTooLarge) as problem:
+    except (BadTable, manifest.BadManifest) as problem:
         raise UnsavableRecording(f"cannot save the recording: {problem}") from None
+    except archive.ArchiveTooLarge as problem:
+        raise UnsavableRecording(
+            f"cannot save the recording: {problem}", hint=_TOO_LARGE_HINT
+        ) from None
     except MemoryError:
-        raise CannotWrite(f"cannot write {path}: there is not enough memory", hint="") from None
+        raise CannotWrite(
+            f"cannot write {path}: there is not enough memory",
+            hint="Try again where more memory is free.",
+        ) from None
 
 
 def load(path: Path, *, heaps: bool | Sequence[int] = True) -> Recording:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from leakscope.storage.archive import Sink
+from leakscope.storage.archive import ArchiveTooLarge, Sink
 from leakscope.storage.arrow import ArrowReader, schema, to_arrow
 from leakscope.storage.errors import cause
 from leakscope.storage.pages import BadLayout, Layout, layout, most_rows
@@ -48,7 +48,10 @@ _MAX_TEXT_BYTES = 1 << 24
 
 
 def to_parquet(table: Table) -> bytes:
-    """Return `table` as a Parquet file. Raises `BadTable` for values no process can have."""
+    """Return `table` as a Parquet file.
+
+    Raises `BadTable` for values no process can have, `ArchiveTooLarge` for too many rows.
+    """
     sink = io.BytesIO()
     rows = _write(Stream(table.spec, [table.columns]), sink, statistics=False)
     content = sink.getvalue()
@@ -57,11 +60,14 @@ def to_parquet(table: Table) -> bytes:
 
 
 def stream_parquet(stream: Stream, sink: Sink) -> int:
-    """Write a table piece by piece; return its rows. Raises `BadTable`, or what `sink` raises."""
+    """Write a table piece by piece; return its rows.
+
+    Raises `BadTable`, `ArchiveTooLarge` for more rows than are read again, or what `sink` raises.
+    """
     # They let an engine pass over the row groups of other heaps and addresses.
     rows = _write(stream, sink, statistics=True)
-    if rows > min(stream.spec.most_rows, most_rows(sink.size)):
-        raise BadTable(f"{stream.spec.name} has {rows:,} rows, more than are read again")
+    if rows > most_rows(sink.size):
+        raise BadTable(f"{stream.spec.name} has more rows than its bytes can tell apart")
     return rows
 
 
@@ -138,6 +144,8 @@ def _write(stream: Stream, sink: io.BytesIO | Sink, *, statistics: bool) -> int:
         for piece in stream.pieces:
             content = to_arrow(spec, piece)
             rows += content.num_rows
+            if rows > spec.most_rows:
+                raise ArchiveTooLarge(f"{spec.name} has more than {spec.most_rows:,} rows")
             writer.write_table(content)
     except BaseException:
         with suppress(Exception):

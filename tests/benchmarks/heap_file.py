@@ -7,9 +7,9 @@ without `__dict__`, dicts, lists, tuples, texts and numbers, and references acro
 that only ever grew. `worn` has replaced its records at random three times over, so that neighbours
 in memory have nothing to do with each other.
 
-Writing and reading run on one core, each in a process of its own. Times are the best of three, per
-million objects, and include digests, fsync and all checks. Peaks are of the first time: what the
-process had beyond its imports and, for writing, beyond the heap itself.
+Writing and reading run on one core, each in a process of its own. Times are the processor's, per
+million objects, the best of three: all but the waiting for the disk and for other programs. Peaks
+are of the first time: what the process had beyond its imports and, for writing, the heap itself.
 """
 
 from __future__ import annotations
@@ -198,9 +198,9 @@ def _print(action: Callable[[], object]) -> None:
 
 
 def _seconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     action()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def _peak() -> int:
