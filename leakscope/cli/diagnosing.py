@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -84,15 +85,28 @@ def conclude(
     from leakscope.analysis.diagnose import diagnose
     from leakscope.report.json import render_json
     from leakscope.report.terminal import render_terminal
-    from leakscope.storage.files import save
 
     diagnosis = diagnose(recording)
     text = render_terminal(diagnosis, width=report_width(), color=colour_wanted())
     deliver(text, render_json(diagnosis), json_to, force=force)
     if output is not None:
-        save(recording, output, force=force)
+        keep_recording(recording, output, force=force)
         note(f"recording written to {output}")
     return diagnosis
+
+
+def keep_recording(recording: Recording, output: Path, *, force: bool) -> None:
+    """Write a recording; without its heap snapshots, which is said, if they do not fit."""
+    from leakscope.storage.errors import UnsavableRecording
+    from leakscope.storage.files import save
+
+    try:
+        save(recording, output, force=force)
+    except UnsavableRecording as problem:
+        if not recording.heaps:
+            raise
+        save(replace(recording, heaps=()), output, force=force)
+        note(f"its heap snapshots are left out: {problem}")
 
 
 @contextmanager

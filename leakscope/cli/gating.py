@@ -13,7 +13,7 @@ from leakscope.capture.launch import launch
 from leakscope.capture.process import ProcessIdentity, identify
 from leakscope.capture.work import WorkMeter
 from leakscope.cli.console import colour_wanted, deliver, note, report_width
-from leakscope.cli.diagnosing import EXIT_CODES, attached_recorder
+from leakscope.cli.diagnosing import EXIT_CODES, attached_recorder, keep_recording
 from leakscope.cli.options import parse_duration
 from leakscope.config import BadSettings, settings_from
 from leakscope.errors import ExitCode, LeakscopeError, UsageError
@@ -22,7 +22,6 @@ from leakscope.model.gate import Budget
 from leakscope.model.recording import Ending, Recording
 from leakscope.report.gate import render_gate, render_gate_json
 from leakscope.report.terminal import render_terminal
-from leakscope.storage.files import save
 from leakscope.watching.captures import CaptureChoice
 from leakscope.watching.load import LoadLoop, load_running
 from leakscope.watching.readiness import find_meter, wait_until_listening
@@ -121,7 +120,7 @@ def run_gate(request: Request, *, output: Path | None, json_to: str | None, forc
         force=force,
     )
     if output is not None:
-        save(recording, output, force=force)
+        keep_recording(recording, output, force=force)
         note(f"recording written to {output}")
     if failure is not None:
         raise failure

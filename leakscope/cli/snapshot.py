@@ -28,8 +28,8 @@ def command(pid: str, capture_kind: str, output: Path, json_to: str | None, forc
     """
     from leakscope.capture.process import identify
     from leakscope.cli.console import colour_wanted, deliver, report_width
+    from leakscope.cli.diagnosing import keep_recording
     from leakscope.report.census import render_census, render_census_json
-    from leakscope.storage.files import save
     from leakscope.watching.captures import CaptureChoice, heap_keeper
     from leakscope.watching.heap_top import summary_of
     from leakscope.watching.heap_view import HeapView
@@ -44,5 +44,5 @@ def command(pid: str, capture_kind: str, output: Path, json_to: str | None, forc
     heap = summary_of(HeapView(recording.heaps[-1])) if recording.heaps else None
     text = render_census(recording, heap, width=report_width(), rows=_TOP, color=colour_wanted())
     deliver(text, render_census_json(recording, heap), json_to, force=force)
-    save(recording, output, force=force)
+    keep_recording(recording, output, force=force)
     note(f"snapshot written to {output}")
