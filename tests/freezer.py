@@ -19,7 +19,7 @@ class Request(ctypes.Structure):
         ("depth", ctypes.c_uint32),
         ("min_length", ctypes.c_uint32),
         ("limit_seconds", ctypes.c_uint32),
-        ("reserved", ctypes.c_uint32),
+        ("niceness", ctypes.c_uint32),
         ("limit_bytes", ctypes.c_uint64),
     ]
 
@@ -54,10 +54,12 @@ def freeze(
     min_length: int = 1000,
     limit_bytes: int = 1 << 40,
     limit_seconds: int = 60,
+    niceness: int = 19,
 ) -> Opened:
     """Freeze the heap as it is in this call; return what the agent says of it."""
     _request.depth = depth
     _request.min_length = min_length
+    _request.niceness = niceness
     _request.limit_seconds = limit_seconds
     _request.limit_bytes = limit_bytes
     _library.ls_heap_open(ctypes.byref(_request), ctypes.byref(_opened), ctypes.byref(_stream))

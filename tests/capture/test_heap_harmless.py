@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +43,49 @@ def child_of(target: FrozenTarget) -> int:
 
 def still_runs(target: FrozenTarget) -> bool:
     return bool(target.said()) and target.process.wait(timeout=30) == 0
+
+
+def scheduled(pid: int) -> tuple[int, int]:
+    """Return how nice a process is, and its scheduling policy."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[16]), int(fields[38])
+
+
+@some_pythons
+@pytest.mark.parametrize(("target_is", "asked", "copy_is"), [(0, 7, 7), (12, 7, 12), (0, 99, 19)])
+def test_a_copy_is_as_nice_as_asked_and_never_less_than_its_target(
+    python: Interpreter, target_is: int, asked: int, copy_is: int
+) -> None:
+    source = f"import os; os.nice({target_is})\n" + LARGE + freeze(f"niceness={asked}")
+    with freezing(python, source) as target:
+        child = child_of(target)
+        stream = target.stream()
+        stream.header()
+
+        assert scheduled(child) == (copy_is, os.SCHED_OTHER)
+        assert scheduled(target.process.pid)[0] == target_is
+        stream.close()
+        target.order()
+        target.said()
+        assert still_runs(target)
+
+
+@pytest.mark.needs_root
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+@some_pythons
+def test_a_copy_of_a_real_time_target_is_not_real_time(python: Interpreter) -> None:
+    urgent = "import os; os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))\n"
+    with freezing(python, LARGE + urgent + freeze()) as target:
+        child = child_of(target)
+        stream = target.stream()
+        stream.header()
+
+        assert scheduled(child) == (19, os.SCHED_OTHER)
+        assert scheduled(target.process.pid)[1] == os.SCHED_RR
+        stream.close()
+        target.order()
+        target.said()
+        assert still_runs(target)
 
 
 @every_python

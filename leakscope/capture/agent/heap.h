@@ -338,8 +338,8 @@ struct ls_heap_request {
     uint32_t depth;
     uint32_t min_length;    /* containers shorter than this are not listed */
     uint32_t limit_seconds; /* the child ends itself after this long */
-    uint32_t reserved;
-    uint64_t limit_bytes; /* of memory that the child may use for itself */
+    uint32_t niceness;      /* of the child, up to 19; it is never less nice than the target */
+    uint64_t limit_bytes;   /* of memory that the child may use for itself */
 };
 
 struct ls_freeze {

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -48,6 +49,19 @@ static void forget_handlers(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Let the target go first. The copy of a real-time thread would be one itself, and not be nice. */
+static void stand_back(long niceness) {
+    long policy = syscall(SYS_sched_getscheduler, 0);
+    if (policy == SCHED_FIFO || policy == SCHED_RR) {
+        struct sched_param none;
+        memset(&none, 0, sizeof none);
+        syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &none);
+    }
+    long own = 20 - syscall(SYS_getpriority, PRIO_PROCESS, 0); /* as the kernel counts it */
+    if (own < niceness)
+        setpriority(PRIO_PROCESS, 0, niceness < 19 ? (int)niceness : 19);
+}
+
 /* The kernel is to kill this copy first, run it last, write no core of it, and end it in time. */
 static void be_expendable(const struct ls_freeze *freeze) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -58,7 +72,7 @@ static void be_expendable(const struct ls_freeze *freeze) {
         (void)!syscall(SYS_write, file, "1000", 4);
         syscall(SYS_close, file);
     }
-    setpriority(PRIO_PROCESS, 0, 19);
+    stand_back(freeze->request.niceness);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     struct itimerval guard;
     memset(&guard, 0, sizeof guard);
