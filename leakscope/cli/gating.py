@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leakscope.analysis.diagnose import diagnose
@@ -17,8 +17,8 @@ from leakscope.cli.diagnosing import EXIT_CODES, attached_recorder, keep_recordi
 from leakscope.cli.options import parse_duration
 from leakscope.config import BadSettings, settings_from
 from leakscope.errors import ExitCode, LeakscopeError, UsageError
-from leakscope.model.finding import Verdict
-from leakscope.model.gate import Budget
+from leakscope.model.finding import Diagnosis, Verdict
+from leakscope.model.gate import Budget, GateResult
 from leakscope.model.recording import Ending, Recording
 from leakscope.report.gate import render_gate, render_gate_json
 from leakscope.report.terminal import render_terminal
@@ -102,16 +102,46 @@ class Request:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One measurement and what the gate says of it."""
+
+    recording: Recording
+    diagnosis: Diagnosis
+    result: GateResult
+
+    @classmethod
+    def of(cls, recording: Recording, budgets: tuple[Budget, ...]) -> _Judged:
+        diagnosis = diagnose(recording)
+        return cls(recording, diagnosis, judge(diagnosis, recording, budgets))
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether another measurement is worth its time before a build fails of this one."""
+        unsure = self.diagnosis.verdict is Verdict.INCONCLUSIVE and bool(self.diagnosis.findings)
+        return self.recording.ending is Ending.COMPLETE and (unsure or bool(self.result.breaches))
+
+    def after(self, first: _Judged) -> _Judged:
+        """Return this measurement, told that it is the second of two."""
+        grown = ", ".join(sorted({finding.type for finding in first.diagnosis.findings}))
+        words = "goes on growing" if self.result.breaches else "does not grow in the second"
+        told = f"Measured twice: {grown} grew in the first measurement and {words}."
+        caveats = (*self.diagnosis.caveats, told)
+        return replace(self, diagnosis=replace(self.diagnosis, caveats=caveats))
+
+
 def run_gate(request: Request, *, output: Path | None, json_to: str | None, force: bool) -> int:
-    """Measure, report, decide; return the exit code."""
+    """Measure, report, decide; return the exit code.
+
+    What would fail the build is measured a second time, and only fails it if it goes on.
+    """
     with _server(request) as identity:
         ports = wait_until_listening(identity, request.ready_timeout)
         with load_running(request.load) as load:
             meter = _meter(request, ports)
-            recording = _record(request, identity, meter, load, keep=output is not None)
+            judged = _measured(request, identity, meter, load, keep=output is not None)
         failure = load.failure
-    diagnosis = diagnose(recording)
-    result = judge(diagnosis, recording, request.budgets)
+    recording, diagnosis, result = judged.recording, judged.diagnosis, judged.result
     text = render_terminal(diagnosis, width=report_width(), color=colour_wanted())
     deliver(
         f"{text.rstrip()}\n{render_gate(result, recording.work_unit, width=report_width())}",
@@ -131,6 +161,22 @@ def run_gate(request: Request, *, output: Path | None, json_to: str | None, forc
     if diagnosis.verdict is Verdict.LEAKING:  # Within its budget.
         return ExitCode.CLEAN
     return EXIT_CODES[diagnosis.verdict]
+
+
+def _measured(
+    request: Request,
+    identity: ProcessIdentity,
+    meter: WorkMeter | None,
+    load: LoadLoop,
+    *,
+    keep: bool,
+) -> _Judged:
+    first = _Judged.of(_record(request, identity, meter, load, keep=keep), request.budgets)
+    if load.failure is not None or not first.is_doubtful:
+        return first
+    note("something grows: measuring a second time, to be sure")
+    second = _Judged.of(_record(request, identity, meter, load, keep=keep), request.budgets)
+    return second.after(first)
 
 
 def _record(

@@ -127,3 +127,33 @@ def test_a_server_that_dies_under_load_is_not_a_pass(port: int) -> None:
 
     assert run.code == 3
     assert "exited" in run.stderr
+
+
+RAMP = """
+import http.server, sys
+class Order:
+    pass
+KEPT = []
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        if len(KEPT) < 1600:
+            KEPT.append(Order())
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    do_POST = do_GET
+    def log_message(self, *words):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+@pytest.mark.slow
+def test_what_stops_growing_does_not_fail_the_build(port: int) -> None:
+    run = check(port, server=(sys.executable, "-c", RAMP, str(port)))
+
+    assert run.code == 0, run.report or run.stderr
+    assert any("Measured twice: __main__.Order grew" in c for c in run.report["caveats"])
