@@ -20,6 +20,7 @@ from tests.attaching import (
     has_agent_thread,
     newest,
     server_state,
+    some_pythons,
     still_runs,
     traces,
 )
@@ -54,7 +55,7 @@ IDLE = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
 KILLS = 12
 
 
-@every_python
+@some_pythons
 def test_killing_it_in_mid_attach_harms_no_busy_server(python: Interpreter) -> None:
     with spawn(python.path, ASYNCIO_SERVER, wait_for=None) as server:
         port = int(read_line(server).split()[1])
@@ -64,7 +65,7 @@ def test_killing_it_in_mid_attach_harms_no_busy_server(python: Interpreter) -> N
         assert_attachable_and_clean(server)
 
 
-@every_python
+@some_pythons
 def test_killing_it_in_mid_attach_harms_no_sleeping_target(python: Interpreter) -> None:
     with spawn(python.path, IDLE) as target:
         kill_often(target, seed=2)
