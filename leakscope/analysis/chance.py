@@ -51,18 +51,35 @@ def _walks(samples: int) -> tuple[Floats, Floats]:
     """Return shares left unexplained and the chance of each, both as logarithms, one-sided.
 
     With the steps of a walk as z, the squares around its line less `u` times those around its mean
-    are a quadratic form with one negative eigenvalue.
+    are a quadratic form, (1 - u)·B - w·w' with B positive: one of its eigenvalues is negative. B is
+    the inverse of the second difference, so its axes are sines. On them both that eigenvalue and
+    the determinants that the product amounts to are sums.
     """
-    to_walk = np.tril(np.ones((samples, samples - 1)), -1)
-    centred = to_walk - to_walk.mean(axis=0)
+    turns = np.arange(1, samples) * np.pi / samples
+    around_mean = 1 / (4 * np.sin(turns / 2) ** 2)
+    axes = np.sqrt(2 / samples) * np.sin(np.multiply.outer(turns, np.arange(1, samples)))
     place = np.arange(samples) - (samples - 1) / 2
-    along = centred.T @ (place / np.sqrt(place @ place))
-    around_mean, explained = centred.T @ centred, np.outer(along, along)
-    chances = []
-    for u in _UNEXPLAINED:
-        weights = np.linalg.eigvalsh((1 - u) * around_mean - explained)
-        chances.append(_exceeds(weights[1:] / -weights[0]) / 2)
+    along = (place / np.sqrt(place @ place))[::-1].cumsum()[::-1][1:]
+    squares = (axes @ along) ** 2
+    kept = np.multiply.outer(1 - _UNEXPLAINED, around_mean)
+    negative = _root(squares, kept)
+    scale = np.multiply.outer(1 / negative, _INVERSE_SINES)
+    terms = 1 + scale[:, :, None] * kept[:, None, :]
+    left = 1 - (scale[:, :, None] * squares / terms).sum(axis=2)
+    # The determinant holds the negative eigenvalue too; its factor is divided out.
+    logs = np.log(terms).sum(axis=2) + np.log(left / (1 - _INVERSE_SINES))
+    chances = np.exp(-0.5 * logs).mean(axis=1) / 2
     return np.log(_UNEXPLAINED), np.log(np.maximum(chances, _LEAST))
+
+
+def _root(squares: Floats, kept: Floats) -> Floats:
+    """Return the x > 0 at which the sum of squares / (x + kept) is 1, for each row of `kept`."""
+    low, high = np.zeros(len(kept)), np.full(len(kept), squares.sum())
+    for _ in range(100):
+        middle = (low + high) / 2
+        above = (squares / (middle[:, None] + kept)).sum(axis=1) > 1
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return np.asarray((low + high) / 2)
 
 
 @lru_cache(maxsize=256)

@@ -41,6 +41,13 @@ def followed_types(recording: Recording) -> list[Followed]:
     return [Followed(KeyKind.TYPE, name, name, table[i]) for name, i in row.items()]
 
 
+def followed_type(recording: Recording, name: str) -> Followed:
+    """Return the series of one type, as `followed_types` does."""
+    totals = [census.types.get(name) for census in recording.censuses]
+    counts = [0.0 if total is None else float(total.objects) for total in totals]
+    return Followed(KeyKind.TYPE, name, name, np.array(counts))
+
+
 def followed_containers(recording: Recording) -> list[Followed]:
     """Return the series of every container that is there at the end, by address and type.
 

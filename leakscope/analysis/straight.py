@@ -46,14 +46,14 @@ SLOWED = 0.65
 _KEPT = 0.75
 """Share of its speed that must be seen to be kept where more than the usual was warm-up."""
 
-_BENT, _BENT_ERRORS = 0.6, 5.2
+_BENT, _BENT_ERRORS = 0.6, 6.0
 """A line is bent that keeps less than this, by so many standard errors, its beginning counted."""
 
 _BENT_ERRORS_IN_NOISE = 3.2
 _NOISY, _NOISY_IN_FEW = 0.15, 0.04
 """Shares left unexplained from which on so few do: noise hides bends, as few samples do."""
 
-_STOPPED, _STOPPED_ERRORS = 0.35, 2.0
+_STOPPED, _STOPPED_ERRORS = 0.3, 2.0
 """The same for a line that all but ends."""
 
 
@@ -151,7 +151,7 @@ def _bent(lines: Lines, bends: Bends, behind: Floats, *, early: bool, usual: boo
     if not usual:
         return np.asarray(bends.kept - 2 * bends.error < _KEPT)
     if not early:
-        return np.asarray(bends.kept - (0.5 + 5 / n) * bends.error < SLOWED)
+        return np.asarray(bends.kept - (0.5 + 7 / n) * bends.error < SLOWED)
     noisy = lines.unexplained > (_NOISY if n >= FEWEST_FOR_PROOF else _NOISY_IN_FEW)
     needed = np.where(noisy, _BENT_ERRORS_IN_NOISE, _BENT_ERRORS)
     bent = (bends.kept < _BENT) & (bends.hollow + behind > needed)
