@@ -273,17 +273,24 @@ def _named(
 
 
 def _rises_lately(x: Floats, y: Floats, floors: Floats) -> tuple[Flags, Flags]:
-    """Return whether the later half alone rises, to where no sample was before; and for sure."""
-    half = len(x) // 2
-    if len(x) - half < FEWEST_SAMPLES:
-        nothing = np.zeros(len(y), dtype=bool)
-        return nothing, nothing
-    lines = lines_through(x[half:], y[:, half:])
-    gain = lines.slope * (x[-1] - x[half])
-    above = y[:, -1] - y[:, :half].max(axis=1) >= gain / 2
-    new = (gain >= floors) & above
-    chance = walk_chance(lines.samples, lines.unexplained)
-    return np.asarray(new & (chance <= BY_CHANCE)), np.asarray(new & (chance <= SERIOUS_BY_CHANCE))
+    """Return whether a later part alone rises, to where no sample was before; and for sure.
+
+    The later half is looked at, and the later third: two looks, so each must be twice as sure.
+    """
+    n = len(x)
+    lately, surely = np.zeros(len(y), dtype=bool), np.zeros(len(y), dtype=bool)
+    for start in {n // 2, min(n - n // 3, n - FEWEST_SAMPLES)}:
+        if n - start < FEWEST_SAMPLES:
+            continue
+        lines = lines_through(x[start:], y[:, start:])
+        gain = lines.slope * (x[-1] - x[start])
+        above = y[:, -1] - y[:, :start].max(axis=1) >= gain / 2
+        chance = np.where(
+            (gain >= floors) & above, 2 * walk_chance(lines.samples, lines.unexplained), 1.0
+        )
+        lately |= chance <= BY_CHANCE
+        surely |= chance <= SERIOUS_BY_CHANCE
+    return lately, surely
 
 
 def _refine_slopes(draft: _Draft, rows: NDArray[np.intp], starts: NDArray[np.intp]) -> None:

@@ -67,6 +67,17 @@ class Progress:
         if self._live is None:
             note("something grows: finding out who holds it")
 
+    def prolonged(self, reason: str, plan: Plan) -> None:
+        """Say that the watch goes on, and how to end it."""
+        text = (
+            f"nothing can be told yet ({printable(reason)}): going on for as long again, until "
+            f"sample {plan.samples}; Ctrl-C ends it, --no-longer forbids it"
+        )
+        if self._live is None:
+            note(text)
+        else:
+            self._live.console.print(text, markup=False, highlight=False)
+
 
 def line_of(recording: Recording, taken: int, plan: Plan) -> str:
     """Return what there is to say after one sample, on one line."""
