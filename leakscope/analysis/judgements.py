@@ -35,8 +35,8 @@ class Facts:
     """What was gained before the usual warm-up ended."""
     extent: Floats
     """Highest less lowest value after that."""
-    last: Floats
-    """The last three values of each."""
+    values: Floats
+    """The series themselves, long ones as means of neighbours."""
     plateau: NDArray[np.intp]
     """How many samples it has been there."""
     step: Floats
@@ -121,7 +121,8 @@ def _warm_up(found: Judgements, row: int) -> str:
 
 
 def _filled(found: Judgements, row: int) -> str:
-    level, samples = float(np.median(found.facts.last[row])), found.facts.plateau[row]
+    facts = found.facts
+    level, samples = float(np.median(facts.values[row, -3:])), facts.plateau[row]
     return f"stays at about {level:,.0f} for the last {samples} samples"
 
 
@@ -147,6 +148,8 @@ _REASONS: dict[Label, Callable[[Judgements, int], str]] = {
     Label.FLAT: lambda found, row: f"moved by no more than {found.facts.extent[row]:,.0f}",
     Label.SHRINKING: lambda found, row: f"fell by {-found.gain[row]:,.0f}",
     Label.SAWTOOTH: lambda _found, _row: "rises and falls back, again and again",
-    Label.BACKLOG: lambda _found, _row: "piled up and was worked off",
+    Label.BACKLOG: lambda found, row: (
+        f"piled up to {found.facts.values[row].max():,.0f} and was worked off"
+    ),
     Label.NOISE: lambda _found, _row: "goes up and down without a steady rise",
 }

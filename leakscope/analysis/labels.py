@@ -17,7 +17,7 @@ from leakscope.analysis.bend import bends_of
 from leakscope.analysis.chance import Floats, t_bound, t_chance, walk_chance
 from leakscope.analysis.judgements import CODES, Doubt, Facts, Judgements
 from leakscope.analysis.lines import Lines, lines_through, widened
-from leakscope.analysis.ranks import Slopes, sen_slopes
+from leakscope.analysis.ranks import Slopes, robust_slopes
 from leakscope.analysis.shape import (
     Flags,
     falls_back,
@@ -50,9 +50,6 @@ SERIOUS_BY_CHANCE = 0.0005
 
 _NOT_ALL_EARLY = 0.1
 """Share of a growth that has ended which must lie after warm-up for it to be more than warm-up."""
-
-_NOTICED_MEMORY = 0.3
-"""Memory of the noise from which on intervals are widened for it."""
 
 
 def judged(x: Floats, table: Floats, kinds: Sequence[KeyKind]) -> Judgements:
@@ -142,7 +139,7 @@ class _Draft:
             facts=Facts(
                 early=self.early,
                 extent=self.extent,
-                last=self.table[:, -3:],
+                values=self.table,
                 plateau=self.plateau * block,
                 step=self.step,
                 kept=self.kept,
@@ -302,7 +299,7 @@ def _refine_slopes(draft: _Draft, rows: NDArray[np.intp], starts: NDArray[np.int
     places[filled] = len(x) - draft.plateau[rows[filled]]
     for start in np.unique(places[places >= 0]):
         here = rows[places == start]
-        slopes = _robust_slopes(x[start:], draft.table[here, start:])
+        slopes = robust_slopes(x[start:], draft.table[here, start:])
         draft.estimate[here], draft.low[here], draft.high[here] = (
             slopes.estimate,
             slopes.low,
@@ -310,19 +307,4 @@ def _refine_slopes(draft: _Draft, rows: NDArray[np.intp], starts: NDArray[np.int
         )
 
 
-def _robust_slopes(x: Floats, y: Floats) -> Slopes:
-    slopes = sen_slopes(x, y)
-    if len(x) < FEWEST_SAMPLES:
-        return slopes
-    memory = lines_through(x, y).memory
-    more = widened(memory) * t_bound(len(x) - 2) / _NORMAL_BOUND
-    wide = np.where(memory > _NOTICED_MEMORY, more, 1.0)
-    return Slopes(
-        slopes.estimate,
-        slopes.estimate - wide * (slopes.estimate - slopes.low),
-        slopes.estimate + wide * (slopes.high - slopes.estimate),
-    )
-
-
-_NORMAL_BOUND = 1.959963984540054
 _GROWING = (Label.LINEAR, Label.UNCONFIRMED, Label.SATURATING)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 
 from leakscope.analysis.growth import judge, trends
 from leakscope.analysis.window import missing_samples
-from leakscope.model.census import ProcessMetrics
 from leakscope.model.recording import Recording
 from leakscope.model.trend import KeyKind, Label, Trend
 from tests.analysis.series import ROWS, Noise, Row, draw
@@ -75,6 +72,43 @@ def test_an_entry_now_and_then_is_no_growth() -> None:
 
 def test_one_object_in_a_thousand_requests_is_found_once_enough_were_served() -> None:
     assert series([20 * i for i in range(13)], work=20_000).label is Label.LINEAR
+
+
+def test_a_queue_that_was_worked_off_is_a_backlog() -> None:
+    trend = series([20, 20, 700, 1500, 2200, 1600, 900, 300, 20, 20, 20, 20, 20])
+    assert trend.label is Label.BACKLOG
+    assert "2,200" in trend.reason
+
+
+def test_warm_up_that_takes_longer_than_a_quarter_is_no_part_of_a_leak() -> None:
+    # A cache that takes 2 of each request fills in the first third; 1 of each request leaks.
+    work = [500.0 * i for i in range(13)]
+    trend = series([w + 2 * min(w, 2000.0) for w in work], work)
+    assert trend.label is Label.LINEAR
+    assert trend.slope.estimate == pytest.approx(1.0)
+
+
+def test_a_rise_that_slows_down_is_no_leak_however_long_it_goes_on() -> None:
+    trend = series([1000 * float(np.log1p(i)) for i in range(60)])
+    assert trend.label is Label.SATURATING
+
+
+@pytest.mark.parametrize("n", [48, 60, 120])
+def test_long_watches_are_judged_as_short_ones(n: int) -> None:
+    rising = series([500.0 * i for i in range(n)])
+    assert rising.label is Label.LINEAR
+    assert rising.slope.estimate == pytest.approx(1.0)
+    assert series([min(500.0 * i, 500 * n / 2) for i in range(n)]).label is Label.FILLED
+
+
+def test_intervals_allow_for_noise_that_follows_itself() -> None:
+    steps = np.random.default_rng(5).normal(0, 40, 23)
+    following = [float(2 * steps[: i + 1][::-1] @ 0.7 ** np.arange(i + 1)) for i in range(23)]
+    plain = series([1000.0 * i + 2 * step for i, step in enumerate(steps)])
+    wide = series([1000.0 * i + noise for i, noise in enumerate(following)])
+    assert wide.label is plain.label is Label.LINEAR
+    spread = plain.slope.high - plain.slope.low
+    assert wide.slope.high - wide.slope.low > 2 * spread
 
 
 def test_what_falls_is_shrinking() -> None:
@@ -171,12 +205,7 @@ def test_types_come_first_then_containers_then_memory() -> None:
 
 
 def test_threads_and_files_are_followed_as_well() -> None:
-    metrics = [ProcessMetrics(rss=10**8, threads=4 + 2 * i, fds=9) for i in range(13)]
-    recording = recording_of({"shop.T": [1.0] * 13}, work=100)
-    censuses = zip(recording.censuses, metrics, strict=True)
-    recording = replace(
-        recording, censuses=tuple(replace(census, metrics=m) for census, m in censuses)
-    )
+    recording = recording_of(threads=[4.0 + 2 * i for i in range(13)], fds=[9.0] * 13, work=100)
     threads, files = judge(recording).process
     assert (threads.trend.kind, threads.trend.label) == (KeyKind.THREADS, Label.LINEAR)
     assert threads.trend.slope.estimate == pytest.approx(0.02)
