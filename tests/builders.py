@@ -57,6 +57,8 @@ def census_of(
     at: float = EPOCH,
     work: float | None = None,
     rss: float | None = None,
+    threads: float | None = None,
+    fds: float | None = None,
     pause_ms: float = 10.0,
 ) -> Census:
     """Return one census; objects have 64 bytes unless `sizes` says otherwise."""
@@ -73,7 +75,7 @@ def census_of(
             for name, count in (types or {}).items()
         },
         containers=tuple(sorted(containers, key=lambda c: (-c.length, c.address))),
-        metrics=ProcessMetrics(rss=None if rss is None else int(rss)),
+        metrics=ProcessMetrics(rss=_whole(rss), threads=_whole(threads), fds=_whole(fds)),
         pause_ms=pause_ms,
     )
 
@@ -88,6 +90,8 @@ def recording_of(
     every: float = 5.0,
     samples: int | None = None,
     rss: Series | None = None,
+    threads: Series | None = None,
+    fds: Series | None = None,
     evidence: Evidence | None = None,
     target: Target = TARGET,
     kind: CaptureKind = CaptureKind.NATIVE,
@@ -103,7 +107,8 @@ def recording_of(
     when no series is given. Raises ValueError when series differ in length.
     """
     types, lengths = types or {}, lengths or {}
-    count = _length_of([*types.values(), *lengths.values(), *([] if rss is None else [rss])])
+    process = [series for series in (rss, threads, fds) if series is not None]
+    count = _length_of([*types.values(), *lengths.values(), *process])
     count = samples if samples is not None else count
     counter = _counter(work, count)
     censuses = tuple(
@@ -114,6 +119,8 @@ def recording_of(
             at=start + i * every,
             work=None if counter is None else counter[i],
             rss=None if rss is None else rss[i],
+            threads=None if threads is None else threads[i],
+            fds=None if fds is None else fds[i],
         )
         for i in range(count)
     )
@@ -181,6 +188,10 @@ def steps(drawn: str) -> tuple[Step, ...]:
     links = [link.strip() for link in drawn.split("->") if link.strip()]
     pairs = [link.rpartition(" : ") for link in links]
     return tuple(Step(edge.strip(), kind.strip()) for edge, _, kind in pairs)
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _length_of(series: Sequence[Series]) -> int:

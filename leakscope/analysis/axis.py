@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leakscope.analysis.ranks import Floats
+from leakscope.analysis.chance import Floats
 from leakscope.model.census import Census
 from leakscope.model.recording import Recording
 

@@ -21,6 +21,7 @@ _FEWEST_GAINED = {
     Label.WARM_UP: 50.0,
     Label.NOISE: 100.0,
     Label.SAWTOOTH: 100.0,
+    Label.BACKLOG: 100.0,
 }
 """What a key must have gained to be told of, by label: the less the more it may still be growing.
 Keys with other labels are not told of."""
@@ -57,7 +58,10 @@ def _noticed(item: Judged) -> bool:
 
 
 def _gained(item: Judged) -> float:
-    return item.trend.last - item.trend.first
+    last = item.trend.last
+    if item.trend.label is Label.BACKLOG:
+        last = float(item.followed.values.max())
+    return last - item.trend.first
 
 
 def _tells(item: Judged) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from leakscope.analysis.axis import work_done
-from leakscope.analysis.ranks import Floats, sen_slopes
+from leakscope.analysis.chance import Floats
+from leakscope.analysis.ranks import sen_slopes
 from leakscope.errors import UsageError
 from leakscope.model.census import Census, TypeTotal
 from leakscope.model.comparison import Comparison, TypeChange

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leakscope.analysis.ranks import Floats
+from leakscope.analysis.chance import Floats
 from leakscope.model.census import Census
 from leakscope.model.recording import Recording
 from leakscope.model.trend import KeyKind
@@ -21,7 +21,7 @@ class Followed:
 
     kind: KeyKind
     key: str
-    """A type's name, `0x…` for a container's address, `rss`."""
+    """A type's name, `0x…` for a container's address; `rss`, `threads`, `fds`."""
     type: str
     """The type itself, or the container's type; empty for RSS."""
     values: Floats
@@ -39,6 +39,13 @@ def followed_types(recording: Recording) -> list[Followed]:
         rows = [row[name] for name in census.types]
         table[rows, column] = [total.objects for total in census.types.values()]
     return [Followed(KeyKind.TYPE, name, name, table[i]) for name, i in row.items()]
+
+
+def followed_type(recording: Recording, name: str) -> Followed:
+    """Return the series of one type, as `followed_types` does."""
+    totals = [census.types.get(name) for census in recording.censuses]
+    counts = [0.0 if total is None else float(total.objects) for total in totals]
+    return Followed(KeyKind.TYPE, name, name, np.array(counts))
 
 
 def followed_containers(recording: Recording) -> list[Followed]:
@@ -75,6 +82,20 @@ def followed_rss(recording: Recording) -> Followed | None:
     if len(known) < len(sizes):
         return None
     return Followed(KeyKind.RSS, RSS_KEY, "", np.array(known))
+
+
+def followed_process(recording: Recording) -> list[Followed]:
+    """Return the series of threads and open files, without one that was not read every time."""
+    metrics = [census.metrics for census in recording.censuses]
+    read = {
+        KeyKind.THREADS: [each.threads for each in metrics],
+        KeyKind.FDS: [each.fds for each in metrics],
+    }
+    return [
+        Followed(kind, kind.value, "", np.array(counts, dtype=float))
+        for kind, counts in read.items()
+        if None not in counts
+    ]
 
 
 def mean_size(census: Census, name: str) -> float:

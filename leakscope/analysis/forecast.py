@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from leakscope.analysis.axis import seconds_gone
-from leakscope.analysis.ranks import sen_slopes
+from leakscope.analysis.ranks import robust_slopes
 from leakscope.analysis.window import FEWEST_SAMPLES, warm_up_of
 from leakscope.model.finding import Forecast
 from leakscope.model.recording import Recording
@@ -32,7 +32,7 @@ def forecast(recording: Recording, label: Label) -> Forecast | None:
         return None
     if (np.diff(at) <= 0).any():
         return None
-    slopes = sen_slopes(at, known[None, start:])
+    slopes = robust_slopes(at, known[None, start:])
     estimate, low, high = (float(s[0]) for s in (slopes.estimate, slopes.low, slopes.high))
     if estimate <= 0:
         return None

@@ -1,13 +1,15 @@
 """Which keys grow and go on growing, as opposed to having grown.
 
-The procedure: drop the warm-up; pass over what gained next to nothing; screen what is left for a
-rise that is there from beginning to end; then confirm it on the later samples, which the screen
-has not seen. Whatever is rejected on the way keeps the name of what it looks like instead.
+The procedure: x is work done, where work is counted. Keys that gained next to nothing are passed
+over. Each of the others is judged once it has settled: a rise counts if it is straight to the end,
+and straighter than noise would be, even noise that wanders. The more keys may seem to grow by
+chance, the straighter it must be. Whatever is rejected keeps the name of what it looks like.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,16 +17,16 @@ from leakscope.analysis.axis import Axis, axis_of
 from leakscope.analysis.follow import (
     Followed,
     followed_containers,
+    followed_process,
     followed_rss,
     followed_types,
 )
-from leakscope.analysis.labels import Judgement, judged
+from leakscope.analysis.judgements import CODES, Doubt, Judgements
+from leakscope.analysis.labels import SERIOUS_BY_CHANCE, judged
 from leakscope.analysis.ranks import false_discoveries_controlled
-from leakscope.analysis.window import Window, missing_samples, warm_up_of
+from leakscope.analysis.window import missing_samples, warm_up_of
 from leakscope.model.recording import Recording
 from leakscope.model.trend import Label, Trend
-
-_BY_CHANCE = "rises, but among so many keys one may by chance; more samples settle it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +59,20 @@ class Growth:
     containers: tuple[Judged, ...]
     """By address, then type."""
     rss: Judged | None
+    process: tuple[Judged, ...] = ()
+    """Threads and open files, as far as they were read at every census."""
 
 
 def trends(recording: Recording) -> tuple[Trend, ...]:
-    """Return the trend of every type, every container that can be followed, and RSS.
+    """Return the trend of every type, every container that can be followed, and the process.
 
-    Types come by name, then containers by address, then RSS. Slopes are per unit of work where
-    the recording counts work, else per second.
+    Types come by name, then containers by address, then RSS, threads and files. Slopes are per unit
+    of work where the recording counts work, else per second.
     """
     growth = judge(recording)
     rss = () if growth.rss is None else (growth.rss,)
-    return tuple(item.trend for item in (*growth.types, *growth.containers, *rss))
+    everything = (*growth.types, *growth.containers, *rss, *growth.process)
+    return tuple(item.trend for item in everything)
 
 
 def judge(recording: Recording) -> Growth:
@@ -75,53 +80,54 @@ def judge(recording: Recording) -> Growth:
     axis = axis_of(recording)
     types, containers = followed_types(recording), followed_containers(recording)
     rss = followed_rss(recording)
-    results = _judge_all([*types, *containers], axis)
+    results = judge_keys([*types, *containers], axis)
     return Growth(
         axis=axis,
         missing=missing_samples(len(axis.x)),
         types=tuple(results[: len(types)]),
         containers=tuple(results[len(types) :]),
-        rss=None if rss is None else _judge_all([rss], axis)[0],
+        rss=None if rss is None else judge_keys([rss], axis)[0],
+        process=tuple(judge_keys([key], axis)[0] for key in followed_process(recording)),
     )
 
 
-def _judge_all(keys: list[Followed], axis: Axis) -> list[Judged]:
-    """Judge keys together: the more of them grow, the better the evidence each must bring."""
+def judge_keys(keys: Sequence[Followed], axis: Axis) -> list[Judged]:
+    """Judge keys of any kinds together, in their order.
+
+    The more of them move, the better the evidence each must bring.
+    """
     if not keys:
         return []
-    window = Window(axis, warm_up_of(len(axis.x)))
     table = np.stack([key.values for key in keys])[:, axis.samples]
-    judgements = judged(window, table, [key.kind for key in keys])
-    _control_false_discoveries(judgements)
-    begin = axis.samples[min(window.start, len(axis.samples) - 1)]
-    return [
-        _result(key, judgement, late=key.first > begin)
-        for key, judgement in zip(keys, judgements, strict=True)
-    ]
+    found = judged(axis.x, table, [key.kind for key in keys])
+    control_false_discoveries(found)
+    settled = int(axis.samples[min(warm_up_of(len(axis.x)), len(axis.samples) - 1)])
+    return [_result(key, found, row, late=key.first > settled) for row, key in enumerate(keys)]
 
 
-def _control_false_discoveries(judgements: list[Judgement]) -> None:
-    """Withdraw the confirmations that so many screened keys would bring about by chance."""
-    screened = [i for i, item in enumerate(judgements) if item.p is not None]
-    kept = false_discoveries_controlled(np.array([judgements[i].p for i in screened], dtype=float))
-    for i, stands in zip(screened, kept, strict=True):
-        if not stands and judgements[i].label is Label.LINEAR:
-            judgements[i] = replace(judgements[i], label=Label.UNCONFIRMED, reason=_BY_CHANCE)
+def control_false_discoveries(found: Judgements) -> None:
+    """Withdraw the confirmations that so many moving keys would bring about by chance."""
+    family = np.flatnonzero(found.moving)
+    falls = ~false_discoveries_controlled(found.chance[family])
+    withdrawn = family[falls & (found.codes[family] == CODES[Label.LINEAR])]
+    found.codes[withdrawn] = CODES[Label.UNCONFIRMED]
+    found.doubt[withdrawn] = Doubt.AMONG_MANY
+    found.serious[withdrawn] = found.chance[withdrawn] <= SERIOUS_BY_CHANCE
 
 
-def _result(key: Followed, judgement: Judgement, *, late: bool) -> Judged:
+def _result(key: Followed, found: Judgements, row: int, *, late: bool) -> Judged:
     trend = Trend(
         kind=key.kind,
         key=key.key,
-        label=judgement.label,
-        slope=judgement.slope,
+        label=found.label(row),
+        slope=found.slope(row),
         first=float(key.values[0]),
         last=float(key.values[-1]),
-        reason=judgement.reason,
+        reason=found.reason(row),
     )
     return Judged(
         followed=key,
         trend=trend,
-        gain=judgement.gain,
-        serious=judgement.serious and judgement.label is Label.UNCONFIRMED and not late,
+        gain=float(found.gain[row]),
+        serious=bool(found.serious[row]) and not late,
     )

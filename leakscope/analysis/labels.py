@@ -1,7 +1,8 @@
-"""From the measures of a series to its label: a leak, or what else it looks like.
+"""From the measures of series to their labels: a leak, or what else they look like.
 
-The order of the questions matters: each label is given only when the simpler explanations before
-it do not fit, so a cache that filled is never called noise, and noise is never called a step.
+A series that rises in a straight line to the end is called linear. Every other one is called by the
+first name that fits, simpler explanations before others, so a cache that filled is never called
+noise, and noise is never called a step.
 """
 
 from __future__ import annotations
@@ -10,234 +11,300 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from leakscope.analysis.ranks import Floats, Slopes, sen_slopes
-from leakscope.analysis.shape import Shape, shape_of
-from leakscope.analysis.trial import FRESH_FROM, Trial, trial_of
-from leakscope.analysis.window import FEWEST_SAMPLES, Window, missing_samples
-from leakscope.model.trend import Interval, KeyKind, Label
+from leakscope.analysis.bend import bends_of
+from leakscope.analysis.chance import Floats, t_bound, t_chance, walk_chance
+from leakscope.analysis.judgements import CODES, Doubt, Facts, Judgements
+from leakscope.analysis.lines import Lines, lines_through, widened
+from leakscope.analysis.ranks import Slopes, robust_slopes
+from leakscope.analysis.shape import (
+    Flags,
+    falls_back,
+    few_steps,
+    floor_rises,
+    gains,
+    largest_steps,
+    piled_up,
+    plateaus,
+)
+from leakscope.analysis.straight import (
+    BY_CHANCE,
+    SLIGHT_BY_CHANCE,
+    SLOWED,
+    Straight,
+    straight_rises,
+)
+from leakscope.analysis.window import (
+    FEWEST_SAMPLES,
+    Window,
+    block_of,
+    in_blocks,
+    missing_samples,
+    window_over,
+)
+from leakscope.model.trend import KeyKind, Label
 
-SCREEN_P = 0.05
-"""Chance up to which a rise on the screened samples, and again on the fresh ones, is accepted."""
+SERIOUS_BY_CHANCE = 0.0005
+"""Chance of a rise that is not confirmed up to which a recording with it is not called clean."""
 
-WHOLE_P = 0.001
-"""The same over all samples: noise passes both halves more easily than the whole."""
-
-SHORT_P = 0.01
-"""The same for series too short to keep a half fresh; five samples can reach it."""
-
-CLEAR = 4.0
-"""Gain, in units of what autocorrelated noise makes of itself, that a rise needs."""
-
-STRIKING = 8.0
-"""The same for a rise so clear that a recording without a confirmation is not called clean, and
-for one of which no half could be kept fresh."""
-
-SATURATED = 0.4
-"""A rise that ends slower than this share of its first slope is running out."""
-
-BENT = 0.65
-"""The same for series with so little noise that a bend is seen for certain (two sigma)."""
-
-STEP_SHARE = 0.8
-"""A rise of which one increment makes more than this share is a step."""
-
-NOT_ALL_EARLY = 0.1
+_NOT_ALL_EARLY = 0.1
 """Share of a growth that has ended which must lie after warm-up for it to be more than warm-up."""
 
-RELATIVE_GAIN = 0.03
-"""Share of its level that a key must gain, unless the gain stands far above its noise."""
 
-_ONLY_LATELY = "rises, but not from the beginning; a longer watch settles it"
-_NO_SLOPE = Interval(0.0, 0.0, 0.0)
+def judged(x: Floats, table: Floats, kinds: Sequence[KeyKind]) -> Judgements:
+    """Return the judgement of each row of `table`, the values at `x`; each as if it were alone.
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What one series was judged to be."""
-
-    label: Label
-    reason: str
-    slope: Interval
-    gain: float
-    p: float | None = None
-    """Chance that a series without growth looks like this on the confirming samples; None for
-    one that was not screened for them."""
-    serious: bool = False
-    """Whether everything but the confirmation says, and loudly, that it leaks."""
-
-
-def judged(window: Window, table: Floats, kinds: Sequence[KeyKind]) -> list[Judgement]:
-    """Return the judgement of each row of `table`, the values at all x of the window's axis.
-
-    The slope of a key that filled is the slope since it is full; that of a key which hardly moved
-    is bounded by how far it moved.
+    `table` has shape (K, n), K >= 1; `x` increases.
     """
-    if len(window.x) < FEWEST_SAMPLES:
-        return [_too_short(window, row) for row in table]
-    y = table[:, window.start :]
-    floors = np.array([window.floor(kind) for kind in kinds])
-    extent = np.ptp(y, axis=1)
-    moving = extent >= floors
-    results = [
-        None if moves else _still(window, row, float(reach), float(floor))
-        for row, reach, floor, moves in zip(table, extent, floors, moving, strict=True)
-    ]
-    rows = np.flatnonzero(moving)
+    samples = len(x)
+    whole = window_over(x)
+    early = table[:, min(whole.start, samples - 1)] - table[:, 0]
+    block = block_of(samples)
+    window, table = window_over(in_blocks(x)), in_blocks(table)
+    draft = _Draft.of(window, table, early, samples)
+    if missing_samples(samples):
+        draft.codes[:] = CODES[Label.TOO_SHORT]
+        return draft.judgements(block)
+    least = {kind: window.floor(kind) for kind in set(kinds)}
+    floors = np.array([least[kind] for kind in kinds])
+    draft.moving[:] = np.ptp(table[:, 1:], axis=1) >= floors
+    draft.codes[:] = np.where(early >= floors, CODES[Label.WARM_UP], CODES[Label.FLAT])
+    rows = np.flatnonzero(draft.moving)
     if rows.size:
-        shape, trial = shape_of(window.x, y[rows]), trial_of(window.x, y[rows])
-        for k, row in enumerate(rows):
-            series = _Series(window, table[row], float(floors[row]), shape, trial, k)
-            results[row] = series.judge()
-    return [result for result in results if result is not None]
+        _judge_moving(draft, rows, floors[rows])
+    return draft.judgements(block)
 
 
-@dataclass(frozen=True, slots=True)
-class _Series:
-    """One series that moved enough to be looked at: row `k` of the measures."""
+@dataclass(slots=True)
+class _Draft:
+    """Judgements while they are made."""
 
     window: Window
-    values: Floats
-    floor: float
-    shape: Shape
-    trial: Trial
-    k: int
+    table: Floats
+    early: Floats
+    samples: int
+    codes: NDArray[np.int8]
+    estimate: Floats
+    low: Floats
+    high: Floats
+    gain: Floats
+    chance: Floats
+    moving: Flags
+    doubt: NDArray[np.int8]
+    serious: Flags
+    plateau: NDArray[np.intp]
+    step: Floats
+    kept: Floats
+    extent: Floats
 
-    def judge(self) -> Judgement:
-        label, reason = self._label()
-        striking = self.shape.clarity[self.k] >= STRIKING and self.shape.p[self.k] <= WHOLE_P
-        return Judgement(
-            label=label,
-            reason=reason,
-            slope=self._slope(label),
+    @classmethod
+    def of(cls, window: Window, table: Floats, early: Floats, samples: int) -> _Draft:
+        """Return a draft in which nothing moves: slopes are bounded by how far each row moved."""
+        rows = len(table)
+        later = table[:, min(window.start, table.shape[1] - 1) :]
+        extent = np.ptp(later, axis=1)
+        bound = extent / window.span if window.span > 0 else np.zeros(rows)
+        enough = table.shape[1] - window.start >= FEWEST_SAMPLES
+        return cls(
+            window=window,
+            table=table,
+            early=early,
+            samples=samples,
+            codes=np.zeros(rows, dtype=np.int8),
+            estimate=np.zeros(rows),
+            low=-bound if enough else np.zeros(rows),
+            high=bound if enough else np.zeros(rows),
+            gain=later[:, -1] - (later if enough else table)[:, 0],
+            chance=np.ones(rows),
+            moving=np.zeros(rows, dtype=bool),
+            doubt=np.zeros(rows, dtype=np.int8),
+            serious=np.zeros(rows, dtype=bool),
+            plateau=np.zeros(rows, dtype=np.intp),
+            step=np.zeros(rows),
+            kept=np.ones(rows),
+            extent=extent,
+        )
+
+    def judgements(self, block: int) -> Judgements:
+        """Return what was drafted; `block` samples were judged as one."""
+        return Judgements(
+            codes=self.codes,
+            slopes=Slopes(self.estimate, self.low, self.high),
             gain=self.gain,
-            p=float(self.trial.fresh_p[self.k]) if self._is_screened(label) else None,
-            serious=bool(striking),
+            chance=self.chance,
+            moving=self.moving,
+            doubt=self.doubt,
+            serious=self.serious,
+            facts=Facts(
+                early=self.early,
+                extent=self.extent,
+                values=self.table,
+                plateau=self.plateau * block,
+                step=self.step,
+                kept=self.kept,
+                samples=self.samples,
+                missing=missing_samples(self.samples),
+            ),
         )
 
-    @property
-    def gain(self) -> float:
-        return float(self.shape.gain[self.k])
 
-    @property
-    def y(self) -> Floats:
-        return self.values[self.window.start :]
+def _judge_moving(draft: _Draft, rows: NDArray[np.intp], floors: Floats) -> None:
+    """Fill in what is to be said of `rows`, which moved."""
+    x, y = draft.window.x, draft.table[rows]
+    straight = straight_rises(x, y)
+    later = _Later.of(draft.window, y, floors, draft.early[rows])
+    linear = straight.clear & (straight.gain >= floors)
+    doubted = linear & ~straight.level_off & ~straight.stepped
+    linear = doubted & ~straight.bent
+    codes, doubt, serious = _named(later, straight, floors, x, y, doubted)
+    codes[linear], doubt[linear], serious[linear] = CODES[Label.LINEAR], Doubt.NONE, False
+    draft.codes[rows] = codes
+    draft.doubt[rows] = doubt
+    draft.serious[rows] = serious
+    draft.chance[rows] = straight.chance
+    draft.plateau[rows] = later.plateau
+    draft.step[rows] = later.step
+    draft.kept[rows] = np.minimum(straight.kept, later.kept)
+    draft.gain[rows] = np.where(linear, straight.gain, later.gain)
+    moved = later.extent >= floors
+    bounds = later.slopes()
+    for mine, theirs in zip(
+        (draft.estimate, draft.low, draft.high),
+        (bounds.estimate, bounds.low, bounds.high),
+        strict=True,
+    ):
+        mine[rows[moved]] = theirs[moved]
+    _refine_slopes(draft, rows, straight.start)
 
-    def _slope(self, label: Label) -> Interval:
-        level = int(self.shape.plateau[self.k])
-        if label is Label.FILLED and level >= 3:
-            return _interval(sen_slopes(self.window.x[-level:], self.y[None, -level:]), 0)
-        return _interval(self.shape.slopes, self.k)
 
-    def _label(self) -> tuple[Label, str]:
-        if self.gain <= -self.floor and self.shape.slopes.high[self.k] <= 0:
-            return Label.SHRINKING, f"fell by {-self.gain:,.0f}"
-        if self.gain < self.floor or self.shape.p[self.k] > SCREEN_P:
-            return self._without_rise()
-        return self._bounded() or self._unclear() or self._confirmed()
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """What series look like after the usual warm-up."""
 
-    def _without_rise(self) -> tuple[Label, str]:
-        early, extent = gained_before(self.window, self.values), float(np.ptp(self.y))
-        risen = float(self.y[-1] - self.y[0])
-        if risen >= max(self.floor, extent / 2, NOT_ALL_EARLY * (early + risen)):
-            if early < extent and self.shape.largest_step[self.k] > STEP_SHARE:
-                return self._step()
-            if self.shape.plateau[self.k]:
-                return self._filled()
-        if early >= self.floor and early >= extent:
-            return Label.WARM_UP, f"gained {early:,.0f} at the start of the watch and no more since"
-        if self._falls_back():
-            return Label.SAWTOOTH, "rises and falls back, again and again"
-        return Label.NOISE, "goes up and down without a steady rise"
+    y: Floats
+    lines: Lines
+    floors: Floats
+    early: Floats
+    extent: Floats
+    gain: Floats
+    plateau: NDArray[np.intp]
+    step: Floats
+    kept: Floats
+    hollow: Floats
 
-    def _bounded(self) -> tuple[Label, str] | None:
-        """Return the label of a rise that has come or is coming to its end."""
-        shape, k = self.shape, self.k
-        if shape.largest_step[k] > STEP_SHARE:
-            return self._step()
-        if shape.plateau[k]:
-            return self._filled()
-        ratio = shape.tail[k] / shape.head[k] if shape.head[k] > 0 else np.inf
-        if ratio < SATURATED or ratio + 2 * shape.bend[k] < BENT:
-            share = max(0.0, float(ratio))
-            return Label.SATURATING, f"rises at {share:.0%} of the speed it had at first"
-        return None
-
-    def _unclear(self) -> tuple[Label, str] | None:
-        """Return the label of a rise that noise can account for."""
-        shape, k = self.shape, self.k
-        if not shape.floor_rises[k]:
-            return Label.SAWTOOTH, "comes back to values that it had before"
-        if self.gain < RELATIVE_GAIN * np.median(self.y) and self.gain < CLEAR * shape.spread[k]:
-            return Label.NOISE, f"gained {self.gain:,.0f}, less than it goes up and down"
-        halves = len(self.y) >= FRESH_FROM
-        unlikely = shape.p[k] <= (WHOLE_P if halves else SHORT_P)
-        clear = shape.clarity[k] >= (CLEAR if halves else STRIKING)
-        if shape.slopes.low[k] <= 0 or not clear or not unlikely:
-            if self.trial.fresh_p[k] <= SCREEN_P < self.trial.screen_p[k]:
-                return Label.UNCONFIRMED, _ONLY_LATELY
-            return Label.NOISE, "rises no more than its noise may"
-        return None
-
-    def _is_screened(self, label: Label) -> bool:
-        """Return whether the series came as far as the confirmation."""
-        if label is Label.LINEAR:
-            return True
-        ended = (Label.UNCONFIRMED, Label.SATURATING)
-        return label in ended and self._bounded() is None and self._unclear() is None
-
-    def _confirmed(self) -> tuple[Label, str]:
-        trial, k = self.trial, self.k
-        if trial.screen_p[k] > SCREEN_P:
-            return Label.UNCONFIRMED, _ONLY_LATELY
-        if trial.fresh_slope[k] < trial.screen_slope[k] / 2:
-            return Label.SATURATING, f"less than half as fast on the last {trial.fresh} samples"
-        if trial.fresh_p[k] > SCREEN_P:
-            return (
-                Label.UNCONFIRMED,
-                f"rises, but the last {trial.fresh} samples leave a doubt; more samples settle it",
-            )
-        return (
-            Label.LINEAR,
-            f"rises from beginning to end, and on the last {trial.fresh} samples as before",
+    @classmethod
+    def of(cls, window: Window, table: Floats, floors: Floats, early: Floats) -> _Later:
+        y = table[:, window.start :]
+        lines = lines_through(window.later, y)
+        bends = bends_of(lines)
+        plateau = np.zeros(len(y), dtype=np.intp)
+        higher = np.flatnonzero(y[:, -1] > y[:, 0])
+        plateau[higher] = plateaus(y[higher])
+        return cls(
+            y=y,
+            lines=lines,
+            floors=floors,
+            early=early,
+            extent=np.ptp(y, axis=1),
+            gain=gains(window.later, y, lines.slope),
+            plateau=plateau,
+            step=largest_steps(y),
+            kept=bends.kept,
+            hollow=bends.hollow,
         )
 
-    def _filled(self) -> tuple[Label, str]:
-        level, samples = float(np.median(self.y[-3:])), int(self.shape.plateau[self.k])
-        return Label.FILLED, f"stays at about {level:,.0f} for the last {samples} samples"
+    def rises(self, sign: int) -> Flags:
+        """Return whether they rise (or fall, with a `sign` of -1), by a test that knows memory."""
+        t = sign * self.lines.slope / self.lines.error / widened(self.lines.memory)
+        probable = t_chance(self.lines.samples - 2, t) <= BY_CHANCE
+        return np.asarray(probable & (sign * self.gain >= self.floors))
 
-    def _step(self) -> tuple[Label, str]:
-        share = min(1.0, float(self.shape.largest_step[self.k]))
-        return Label.STEP, f"one step made {share:.0%} of the rise"
+    def grew(self) -> Flags:
+        """Return whether they end well above where they were after warm-up."""
+        risen = self.y[:, -1] - self.y[:, 0]
+        least = np.maximum(self.floors, self.extent / 2)
+        least = np.maximum(least, _NOT_ALL_EARLY * (self.early + risen))
+        return np.asarray(risen >= least)
 
-    def _falls_back(self) -> bool:
-        steps = np.diff(self.y)
-        deepest = float(-steps.min())
-        sharp = deepest >= float(np.ptp(self.y)) / 2 and deepest > 1.2 * float(steps.max())
-        return sharp and float((steps > 0).mean()) >= 0.5
-
-
-def gained_before(window: Window, values: Floats) -> float:
-    """Return what the key gained until the window begins."""
-    return float(values[min(window.start, len(values) - 1)] - values[0])
-
-
-def _too_short(window: Window, values: Floats) -> Judgement:
-    missing = missing_samples(len(window.axis.x))
-    reason = f"{len(window.axis.x)} samples are too few, {missing} more needed"
-    return Judgement(Label.TOO_SHORT, reason, _NO_SLOPE, float(values[-1] - values[0]))
+    def slopes(self) -> Slopes:
+        """Return the slopes of the lines with their intervals, widened for memory."""
+        wide = t_bound(self.lines.samples - 2) * self.lines.error * widened(self.lines.memory)
+        return Slopes(self.lines.slope, self.lines.slope - wide, self.lines.slope + wide)
 
 
-def _still(window: Window, values: Floats, extent: float, floor: float) -> Judgement:
-    bound = extent / window.span
-    slope = Interval(0.0, -bound, bound)
-    gain = float(values[-1] - values[window.start])
-    early = gained_before(window, values)
-    if early >= floor:
-        reason = f"gained {early:,.0f} at the start of the watch and no more since"
-        return Judgement(Label.WARM_UP, reason, slope, gain)
-    return Judgement(Label.FLAT, f"moved by no more than {extent:,.0f}", slope, gain)
+def _named(
+    later: _Later, straight: Straight, floors: Floats, x: Floats, y: Floats, doubted: Flags
+) -> tuple[NDArray[np.int8], NDArray[np.int8], Flags]:
+    """Return labels, doubts and whether those are serious, for series that are not linear."""
+    lately, lately_for_sure = _rises_lately(x, y, floors)
+    risen, rising = later.grew(), later.rises(1)
+    may_be_chance = (straight.chance <= BY_CHANCE) & (straight.gain >= floors)
+    doubts = [
+        (doubted, Doubt.BENT),
+        (lately, Doubt.LATELY),
+        (may_be_chance & ~straight.stepped & ~straight.level_off, Doubt.BY_CHANCE),
+    ]
+    slows = (later.kept < SLOWED) & (later.hollow > 2) | straight.bent & (straight.kept < SLOWED)
+    stopped_early = (later.early >= floors) & (later.early >= later.extent)
+    names = [
+        ((later.extent < floors) & (later.early >= floors), Label.WARM_UP),
+        ((later.extent < floors) & ~doubted, Label.FLAT),
+        (piled_up(y), Label.BACKLOG),
+        (later.rises(-1), Label.SHRINKING),
+        (risen & (later.early < later.extent) & few_steps(later.y), Label.STEP),
+        ((risen | rising) & (later.plateau > 0), Label.FILLED),
+        (rising & slows, Label.SATURATING),
+        (stopped_early & ~rising, Label.WARM_UP),
+        (falls_back(later.y), Label.SAWTOOTH),
+        (np.any([here for here, _ in doubts], axis=0), Label.UNCONFIRMED),
+        (rising & ~floor_rises(later.y), Label.SAWTOOTH),
+    ]
+    codes = np.select([here for here, _ in names], [CODES[name] for _, name in names], -1)
+    codes[codes < 0] = CODES[Label.NOISE]
+    doubt = np.select([here for here, _ in doubts], [kind for _, kind in doubts], Doubt.NONE)
+    sure = (doubt == Doubt.BENT) & (straight.chance <= SLIGHT_BY_CHANCE)
+    sure |= (doubt == Doubt.LATELY) & lately_for_sure
+    serious = sure & (codes == CODES[Label.UNCONFIRMED])
+    return codes.astype(np.int8), doubt.astype(np.int8), np.asarray(serious)
 
 
-def _interval(slopes: Slopes, row: int) -> Interval:
-    return Interval(float(slopes.estimate[row]), float(slopes.low[row]), float(slopes.high[row]))
+def _rises_lately(x: Floats, y: Floats, floors: Floats) -> tuple[Flags, Flags]:
+    """Return whether a later part alone rises, to where no sample was before; and for sure.
+
+    The later half is looked at, and the later third: two looks, so each must be twice as sure.
+    """
+    n = len(x)
+    lately, surely = np.zeros(len(y), dtype=bool), np.zeros(len(y), dtype=bool)
+    for start in {n // 2, min(n - n // 3, n - FEWEST_SAMPLES)}:
+        if n - start < FEWEST_SAMPLES:
+            continue
+        lines = lines_through(x[start:], y[:, start:])
+        gain = lines.slope * (x[-1] - x[start])
+        above = y[:, -1] - y[:, :start].max(axis=1) >= gain / 2
+        chance = np.where(
+            (gain >= floors) & above, 2 * walk_chance(lines.samples, lines.unexplained), 1.0
+        )
+        lately |= chance <= BY_CHANCE
+        surely |= chance <= SERIOUS_BY_CHANCE
+    return lately, surely
+
+
+def _refine_slopes(draft: _Draft, rows: NDArray[np.intp], starts: NDArray[np.intp]) -> None:
+    """Give keys that grow or may grow robust slopes, and keys that filled those since then."""
+    codes, x = draft.codes[rows], draft.window.x
+    growing = np.isin(codes, [CODES[label] for label in _GROWING])
+    places = np.where(growing, starts, -1)
+    filled = (codes == CODES[Label.FILLED]) & (draft.plateau[rows] >= 3)
+    places[filled] = len(x) - draft.plateau[rows[filled]]
+    for start in np.unique(places[places >= 0]):
+        here = rows[places == start]
+        slopes = robust_slopes(x[start:], draft.table[here, start:])
+        draft.estimate[here], draft.low[here], draft.high[here] = (
+            slopes.estimate,
+            slopes.low,
+            slopes.high,
+        )
+
+
+_GROWING = (Label.LINEAR, Label.UNCONFIRMED, Label.SATURATING)

@@ -1,77 +1,28 @@
-"""What series look like, in numbers: how they begin and end, their largest jump, their floor."""
+"""What series look like, in numbers: steps, levels that they stay on, falls, where they end."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leakscope.analysis.ranks import Floats, Slopes, rising_p, sen_slopes
+from leakscope.analysis.chance import Floats
 
 Flags = NDArray[np.bool_]
+
+STEP_SHARE = 0.8
+"""A rise of which one increment makes more than this share is a step."""
 
 _PLATEAU_BAND = 0.05
 """Samples within this share of the range of each other are on one level."""
 
+_STANDS_OUT = 2.0
+"""How many times as large as the next a second increment must be for the two to be steps."""
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Measures of `K` series over the same `n` samples; every array has `K` entries."""
-
-    slopes: Slopes
-    """Over all samples."""
-    p: Floats
-    """One-sided p-value of a rise over all samples."""
-    gain: Floats
-    """What was gained from beginning to end, the smaller of two robust estimates."""
-    clarity: Floats
-    """The gain in units of what noise alone, autocorrelated as it is, would make of it."""
-    spread: Floats
-    """How far samples stray from the line, the middle four fifths of them."""
-    head: Floats
-    """Slope over the first third."""
-    tail: Floats
-    """Slope over the last third."""
-    bend: Floats
-    """Standard error of `tail / head` that the spread accounts for."""
-    largest_step: Floats
-    """Largest increment as a share of the range."""
-    floor_rises: Flags
-    """Whether the lowest values of the parts of the series rise and never fall."""
-    plateau: NDArray[np.intp]
-    """How many samples at the end stay on one level, 0 when earlier pauses were as long."""
+_SPREAD_FROM = 16
 
 
-def shape_of(x: Floats, y: Floats) -> Shape:
-    """Return the measures of the rows of `y`, shape (K, n), over `x`, n >= 3."""
-    n = len(x)
-    slopes = sen_slopes(x, y)
-    residuals = y - slopes.estimate[:, None] * x
-    residuals -= np.median(residuals, axis=1, keepdims=True)
-    spread = np.subtract(*np.quantile(residuals, (0.9, 0.1), axis=1))
-    gain = _gain(x, y, slopes.estimate)
-    third = max(3, -(-n // 3))
-    head = sen_slopes(x[:third], y[:, :third]).estimate
-    tail = sen_slopes(x[-third:], y[:, -third:]).estimate
-    span = (x[third - 1] - x[0] + x[-1] - x[-third]) / 2
-    extent = np.maximum(np.ptp(y, axis=1), 1e-12)
-    return Shape(
-        slopes=slopes,
-        p=rising_p(y),
-        gain=gain,
-        clarity=_clarity(x, gain, residuals),
-        spread=spread,
-        head=head,
-        tail=tail,
-        bend=_jitter(x, y) * np.sqrt(24 / third) / span / np.maximum(np.abs(head), 1e-12),
-        largest_step=np.diff(y, axis=1).max(axis=1) / extent,
-        floor_rises=_floor_rises(y),
-        plateau=_plateau(y),
-    )
-
-
-def _gain(x: Floats, y: Floats, slope: Floats) -> Floats:
+def gains(x: Floats, y: Floats, slope: Floats) -> Floats:
+    """Return what was gained from beginning to end, the smaller of two robust estimates."""
     ends = max(1, len(x) // 5)
     reach = x[-ends:].mean() - x[:ends].mean()
     between = y[:, -ends:].mean(axis=1) - y[:, :ends].mean(axis=1)
@@ -80,55 +31,103 @@ def _gain(x: Floats, y: Floats, slope: Floats) -> Floats:
     return np.asarray(np.where(np.abs(between) < np.abs(along), between, along))
 
 
-def _jitter(x: Floats, y: Floats) -> Floats:
-    """Return the standard deviation of the noise from sample to sample, whatever the curve.
+def largest_steps(y: Floats) -> Floats:
+    """Return the largest increment of each row as a share of its range."""
+    return np.asarray(np.diff(y, axis=1).max(axis=1) / _range(y))
 
-    From how far each sample lies off the line between its neighbours.
+
+def few_steps(y: Floats) -> Flags:
+    """Return whether one step makes the rise of each row, or two that stand out do.
+
+    In rows of 16 samples or more a step may take two increments: it may lie between samples that
+    are judged as one.
+    """
+    first, second, third = _highest_rises(y, across=2 if y.shape[1] >= _SPREAD_FROM else 1)
+    share = STEP_SHARE * _range(y)
+    two = (first + second > share) & (second >= _STANDS_OUT * third)
+    return np.asarray((first > share) | two)
+
+
+def plateaus(y: Floats) -> NDArray[np.intp]:
+    """Return how many samples at the end stay on one level, 0 after pauses two thirds as long."""
+    n = y.shape[1]
+    band = _PLATEAU_BAND * _range(y)
+    level = np.median(y[:, -3:], axis=1)
+    off = np.abs(y - level[:, None]) > band[:, None]
+    trailing = np.asarray(np.where(off.any(axis=1), np.argmax(off[:, ::-1], axis=1), n))
+    trailing[trailing < max(3, n // 6)] = 0
+    for length in np.unique(trailing[(trailing > 0) & (trailing < n)]):
+        rows = np.flatnonzero(trailing == length)
+        paused = _pauses(y[rows, : n - length], band[rows], -(-2 * int(length) // 3))
+        trailing[rows[paused]] = 0
+    return trailing
+
+
+def quiet(x: Floats, y: Floats) -> Flags:
+    """Return whether the noise of each row is less than what its level is told by.
+
+    The noise is how far most samples lie off the line between their neighbours, so that neither
+    a curve nor a bend is taken for it.
     """
     share = (x[1:-1] - x[:-2]) / (x[2:] - x[:-2])
     off = y[:, 1:-1] - (y[:, :-2] * (1 - share) + y[:, 2:] * share)
-    return np.asarray(np.sqrt((off**2).mean(axis=1) / 1.5))
+    near = np.abs(off) < 0.4 * _PLATEAU_BAND * _range(y)[:, None]
+    return np.asarray(near.mean(axis=1) > 0.5)
 
 
-def _clarity(x: Floats, gain: Floats, residuals: Floats) -> Floats:
-    """Return the gain in units of what noise alone would make of it.
+def piled_up(y: Floats) -> Flags:
+    """Return whether each row rose from its lowest values and came back to them, to stay.
 
-    The noise may follow itself: the standard error of the slope is widened by
-    sqrt((1 + r) / (1 - r)) for its lag-1 correlation r, which short series underestimate and
-    which is corrected for that (Marriott & Pope 1954).
+    Such is a queue that fills once, or now and then, and is worked off.
     """
-    n = residuals.shape[1]
-    squares = np.maximum((residuals**2).sum(axis=1), 1e-12)
-    lag = (residuals[:, 1:] * residuals[:, :-1]).sum(axis=1) / squares
-    lag = np.clip((lag + 2 / n) / (1 - 4 / n), 0, 0.9)
-    error = np.sqrt(squares / max(1, n - 2) / ((x - x.mean()) ** 2).sum())
-    error *= np.sqrt((1 + lag) / (1 - lag)) * (x[-1] - x[0])
-    return np.asarray(np.abs(gain) / error)
+    low, extent = y.min(axis=1), _range(y)
+    height = (y - low[:, None]) / extent[:, None]
+    ends = (height[:, 0] <= 0.25) & (height[:, -1] <= 0.25)
+    above = height > 0.5
+    once = np.abs(np.diff(above.astype(np.int8), axis=1)).sum(axis=1) == 2
+    smooth = np.abs(np.diff(height, axis=1)).max(axis=1) < 0.6
+    at_rest = np.median(height, axis=1) <= 0.2
+    return np.asarray((ends & once & (smooth | at_rest)) | (at_rest & (height[:, -1] <= 0.25)))
 
 
-def _floor_rises(y: Floats) -> Flags:
+def falls_back(y: Floats) -> Flags:
+    """Return whether each row mostly rises, and falls by half its range or more at once."""
+    steps = np.diff(y, axis=1)
+    deepest, highest = -steps.min(axis=1), steps.max(axis=1)
+    sharp = (deepest >= _range(y) / 2) & (deepest > 1.2 * highest)
+    return np.asarray(sharp & ((steps > 0).mean(axis=1) >= 0.5))
+
+
+def floor_rises(y: Floats) -> Flags:
+    """Return whether the lowest values of the parts of each row rise and never fall."""
     parts = 3 if y.shape[1] < 12 else 4
     minima = np.stack([part.min(axis=1) for part in np.array_split(y, parts, axis=1)], axis=1)
     return np.asarray((np.diff(minima, axis=1) >= 0).all(axis=1) & (minima[:, -1] > minima[:, 0]))
 
 
-def _plateau(y: Floats) -> NDArray[np.intp]:
-    n = y.shape[1]
-    band = _PLATEAU_BAND * np.ptp(y, axis=1)
-    level = np.median(y[:, -3:], axis=1)
-    off = np.abs(y - level[:, None]) > band[:, None]
-    trailing = np.asarray(np.where(off.any(axis=1), np.argmax(off[:, ::-1], axis=1), n))
-    for row in np.flatnonzero(trailing >= max(3, n // 6)):
-        if trailing[row] <= 1.5 * _longest_pause(y[row, : n - trailing[row]], float(band[row])):
-            trailing[row] = 0
-    trailing[trailing < max(3, n // 6)] = 0
-    return np.asarray(trailing)
+def _range(y: Floats) -> Floats:
+    return np.asarray(np.maximum(np.ptp(y, axis=1), 1e-12))
 
 
-def _longest_pause(values: Floats, band: float) -> int:
-    """Return the most consecutive samples that lie within `band` of the first of them."""
-    longest = 0
-    for start in range(len(values)):
-        off = np.abs(values[start:] - values[start]) > band
-        longest = max(longest, int(np.argmax(off)) if off.any() else len(values) - start)
-    return longest
+def _highest_rises(y: Floats, *, across: int) -> tuple[Floats, Floats, Floats]:
+    """Return the three highest rises of each row over so many increments that do not overlap."""
+    rises = y[:, across:] - y[:, :-across]
+    rows = np.arange(len(y))
+    found = []
+    for _ in range(3):
+        place = rises.argmax(axis=1)
+        found.append(np.maximum(rises[rows, place], 0))
+        for near in range(1 - across, across):
+            rises[rows, np.clip(place + near, 0, rises.shape[1] - 1)] = -np.inf
+    return found[0], found[1], found[2]
+
+
+def _pauses(y: Floats, band: Floats, length: int) -> Flags:
+    """Return whether so many consecutive samples of each row lie within `band` of the first."""
+    starts = y.shape[1] - length + 1
+    if starts < 1:
+        return np.zeros(len(y), dtype=bool)
+    still = np.ones((len(y), starts), dtype=bool)
+    for later in range(1, length):
+        still &= np.abs(y[:, later : later + starts] - y[:, :starts]) <= band[:, None]
+    return np.asarray(still.any(axis=1))

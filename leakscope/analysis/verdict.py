@@ -9,7 +9,7 @@ from leakscope.analysis.growth import Growth
 from leakscope.analysis.names import short_path, short_type
 from leakscope.model.finding import Finding, Status, Verdict
 from leakscope.model.recording import Ending, Recording
-from leakscope.model.trend import Label
+from leakscope.model.trend import KeyKind, Label, Trend
 
 _MUCH = float(4 << 20)
 """Bytes of RSS that must have come without any Python type before that is worth a word."""
@@ -65,6 +65,7 @@ def caveats_of(
             f"No Python type grows, yet RSS rises by {slope.estimate:,.0f} bytes per "
             f"{recording.work_unit}: native memory or fragmentation."
         )
+    found += [_of_process(item.trend, recording.work_unit) for item in growth.process if item.grows]
     faint = [
         item.trend
         for item in growth.types
@@ -80,6 +81,14 @@ def caveats_of(
             "longer watch tells."
         )
     return tuple(dict.fromkeys(found))
+
+
+def _of_process(trend: Trend, unit: str) -> str:
+    subject = "Threads" if trend.kind is KeyKind.THREADS else "Open files"
+    return (
+        f"{subject} rise by {trend.slope.estimate:.3g} per {unit}, "
+        f"from {trend.first:,.0f} to {trend.last:,.0f}."
+    )
 
 
 def _too_short(growth: Growth, samples: int) -> str:

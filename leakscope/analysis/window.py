@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakscope.analysis.axis import Axis
-from leakscope.analysis.ranks import Floats
+import numpy as np
+
+from leakscope.analysis.chance import Floats
 from leakscope.model.trend import KeyKind
 
 FEWEST_SAMPLES = 5
@@ -14,40 +15,65 @@ FEWEST_SAMPLES = 5
 WARM_UP_SHARE = 0.25
 """Share of the samples that is taken for warm-up, rounded down, but at least one sample."""
 
-_FEWEST_GAINED = 10.0
-_ENOUGH_GAINED = 100.0
+BLOCKS = 24
+"""Long series are judged on means of neighbouring samples, on so many or up to half as many more.
+
+Noise that follows itself from sample to sample does so less from mean to mean, what is known of
+short series holds for long ones, and a watch of hours is judged as fast as one of minutes.
+"""
+
+_OBJECTS_GAINED = 10.0
+_ENOUGH_OBJECTS = 100.0
 _SHARE_OF_WORK = 0.01
-_RSS_FLOOR = float(1 << 20)
+
+_FEWEST_GAINED = {
+    KeyKind.RSS: float(1 << 20),
+    KeyKind.LAYER: float(1 << 20),
+    KeyKind.SITE: float(64 << 10),
+    KeyKind.THREADS: 3.0,
+    KeyKind.FDS: 5.0,
+}
+"""What keys must gain that are not counted in objects, in their own units.
+
+A MiB is what interpreters ask the system for at a time; a few threads and files come and go with
+pools that fill.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The samples of an axis from `start` on."""
+    """The samples of a watch, and those of them that come after the usual warm-up."""
 
-    axis: Axis
+    x: Floats
+    """Work done (or seconds gone by) at each sample."""
     start: int
+    """The first sample after warm-up."""
 
     @property
-    def x(self) -> Floats:
-        """Work at each of them."""
-        return self.axis.x[self.start :]
+    def later(self) -> Floats:
+        """Work at each sample after warm-up."""
+        return self.x[self.start :]
 
     @property
     def span(self) -> float:
         """Work done between the first of them and the last."""
-        return float(self.x[-1] - self.x[0]) if len(self.x) else 0.0
+        return float(self.x[-1] - self.x[self.start]) if len(self.x) > self.start else 0.0
 
     def floor(self, kind: KeyKind) -> float:
         """Return the gain below which a key of `kind` has not grown to speak of.
 
-        For objects and entries: one per 100 units of work, but never less than 10 nor more than
-        100. So a handful of late cache entries is no growth, and a leak of one object in a
-        thousand requests is found once enough requests were served. For RSS: 1 MiB, what
-        interpreters ask the system for at a time.
+        For objects, entries and tasks: one per 100 units of work, but never less than 10 nor more
+        than 100. So a handful of late cache entries is no growth, and a leak of one object in a
+        thousand requests is found once enough requests were served.
         """
-        if kind is KeyKind.RSS:
-            return _RSS_FLOOR
-        return max(_FEWEST_GAINED, min(_SHARE_OF_WORK * self.span, _ENOUGH_GAINED))
+        if kind in _FEWEST_GAINED:
+            return _FEWEST_GAINED[kind]
+        return max(_OBJECTS_GAINED, min(_SHARE_OF_WORK * self.span, _ENOUGH_OBJECTS))
+
+
+def window_over(x: Floats) -> Window:
+    """Return the window over samples at `x`."""
+    return Window(x, warm_up_of(len(x)))
 
 
 def warm_up_of(samples: int) -> int:
@@ -61,3 +87,24 @@ def missing_samples(samples: int) -> int:
     while needed - warm_up_of(needed) < FEWEST_SAMPLES:
         needed += 1
     return needed - samples
+
+
+def block_of(samples: int) -> int:
+    """Return how many of so many samples are judged as one: 1 for less than twice `BLOCKS`."""
+    return max(1, samples // BLOCKS)
+
+
+def in_blocks(values: Floats) -> Floats:
+    """Return the means of each `block_of` neighbours along the last axis.
+
+    What is left over is left out at the beginning, which is warm-up in any case.
+    """
+    samples = values.shape[-1]
+    block = block_of(samples)
+    if block == 1:
+        return values
+    first = samples % block
+    total = values[..., first::block].copy()
+    for place in range(first + 1, first + block):
+        total += values[..., place::block]
+    return np.asarray(total / block)

@@ -37,14 +37,17 @@ def record(
     sites: bool = False,
     choice: CaptureChoice = CaptureChoice.AUTO,
     keep: bool = False,
+    longer: bool = False,
 ) -> Recording:
     """Attach, take the samples of `plan`, detach; Ctrl-C ends it early with what there is.
 
-    With `keep` the recording has heap snapshots from either end, where they can be taken.
+    With `keep` the recording has heap snapshots from either end, where they can be taken. With
+    `longer` it goes on once for as long again if nothing can be told by then.
     """
     with attached_recorder(
         identity, plan, meter=meter, sites=sites, choice=choice, keep=keep
     ) as recorder:
+        recorder.longer = longer
         return recorder.record(plan)
 
 

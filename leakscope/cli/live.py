@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from leakscope.analysis.compare import compare
+from leakscope.analysis.growth import Judged
+from leakscope.analysis.leaders import Leaders, leading_types
 from leakscope.cli.console import note
-from leakscope.model.census import Census
-from leakscope.model.comparison import TypeChange
 from leakscope.model.recording import Recording
+from leakscope.model.trend import Label
 from leakscope.report.text import bytes_text, printable, sparkline
 from leakscope.watching.recorder import Plan
-from leakscope.watching.thinning import evenly
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -24,8 +22,6 @@ NARROWEST = 60
 """Columns below which a table is no help; plain lines are printed instead."""
 
 _ROWS = 10
-_LOOKED_AT = 16
-"""Samples from which a live figure is worked out: it must cost next to nothing."""
 
 
 class Progress:
@@ -62,24 +58,44 @@ class Progress:
     def sampled(self, recording: Recording, taken: int, plan: Plan) -> None:
         """Show the recording so far."""
         if self._live is None:
-            note(_line(recording, taken, plan))
+            note(line_of(recording, taken, plan))
         else:
-            self._live.update(_table(recording, taken, plan), refresh=True)
+            self._live.update(table_of(recording, taken, plan), refresh=True)
 
     def gathering(self) -> None:
         """Say that the suspects are being looked into."""
         if self._live is None:
             note("something grows: finding out who holds it")
 
+    def prolonged(self, reason: str, plan: Plan) -> None:
+        """Say that the watch goes on, and how to end it."""
+        text = (
+            f"nothing can be told yet ({printable(reason)}): going on for as long again, until "
+            f"sample {plan.samples}; Ctrl-C ends it, --no-longer forbids it"
+        )
+        if self._live is None:
+            note(text)
+        else:
+            self._live.console.print(text, markup=False, highlight=False)
 
-def _line(recording: Recording, taken: int, plan: Plan) -> str:
+
+def line_of(recording: Recording, taken: int, plan: Plan) -> str:
+    """Return what there is to say after one sample, on one line."""
     last = recording.censuses[-1]
-    grown = _growing(recording)
-    lead = f", most: {printable(grown[0].type)} +{grown[0].objects}" if grown else ""
+    leaders = leading_types(recording, 1)
+    lead = "".join(
+        f", most: {printable(item.trend.key)} +{_gained(item):.0f}{_so_far(leaders, item)}"
+        for item in leaders.types
+    )
     return f"sample {taken}/{plan.samples}: {_rss(recording)}, pause {last.pause_ms:.1f} ms{lead}"
 
 
-def _table(recording: Recording, taken: int, plan: Plan) -> Table:
+def _so_far(leaders: Leaders, item: Judged) -> str:
+    return "" if leaders.missing else f" ({_words(leaders, item)})"
+
+
+def table_of(recording: Recording, taken: int, plan: Plan) -> Table:
+    """Return the types that gained most, and what each looks like so far."""
     from rich.table import Table
 
     last = recording.censuses[-1]
@@ -92,24 +108,36 @@ def _table(recording: Recording, taken: int, plan: Plan) -> Table:
     table.add_column("type", overflow="ellipsis", no_wrap=True, ratio=1)
     for name in ("count", "trend", f"per {recording.work_unit}"):
         table.add_column(name, justify="right", no_wrap=True)
-    for change in _growing(recording)[:_ROWS]:
-        counts = [_count(census, change.type) for census in recording.censuses]
-        slope = "" if change.slope is None else f"{change.slope.estimate:+.3g}"
-        table.add_row(_plain(change.type), f"{change.objects_last:,}", sparkline(counts, 12), slope)
+    table.add_column("so far", no_wrap=True)
+    leaders = leading_types(recording, _ROWS)
+    for item in leaders.types:
+        slope = "" if leaders.missing else f"{item.trend.slope.estimate:+.3g}"
+        table.add_row(
+            _plain(item.trend.key),
+            f"{item.trend.last:,.0f}",
+            sparkline(item.followed.values.tolist(), 12),
+            slope,
+            _words(leaders, item),
+        )
     return table
 
 
-def _growing(recording: Recording) -> tuple[TypeChange, ...]:
-    """Return the types that gained objects, most first."""
-    if len(recording.censuses) < 2:
-        return ()
-    few = replace(recording, censuses=evenly(recording.censuses, _LOOKED_AT))
-    return tuple(change for change in compare([few]).changes if change.objects > 0)
+def _words(leaders: Leaders, item: Judged) -> str:
+    """Say what a type looks like so far."""
+    if leaders.missing:
+        return f"needs {leaders.missing} more sample{'' if leaders.missing == 1 else 's'}"
+    return _WORDS.get(item.trend.label, item.trend.label.value)
 
 
-def _count(census: Census, name: str) -> float:
-    total = census.types.get(name)
-    return 0.0 if total is None else float(total.objects)
+_WORDS = {
+    Label.LINEAR: "confirmed linear",
+    Label.UNCONFIRMED: "rising, not confirmed",
+    Label.SATURATING: "filling",
+}
+
+
+def _gained(item: Judged) -> float:
+    return item.trend.last - item.trend.first
 
 
 def _plain(name: str) -> str:

@@ -40,6 +40,12 @@ Examples:
 @click.argument("what", nargs=-1, metavar="PID | -- CMD...", type=click.UNPROCESSED)
 @every_option("5s")
 @for_option("60s")
+@click.option(
+    "--no-longer",
+    is_flag=True,
+    help="End after --for even if nothing can be told by then. Otherwise the watch goes on once, "
+    "for as long again.",
+)
 @work_option
 @capture_option
 @sites_option
@@ -50,6 +56,7 @@ def command(
     what: tuple[str, ...],
     every: float | None,
     duration: float,
+    no_longer: bool,
     work: str | None,
     capture_kind: str,
     sites: str,
@@ -84,6 +91,7 @@ def command(
         sites=sites == "tracemalloc",
         choice=choice,
         keep=output is not None,
+        longer=not no_longer,
     )
     if pid is not None:
         recording, status = how(identify(pid)), 0

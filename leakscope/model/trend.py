@@ -1,4 +1,4 @@
-"""How one key (a type, a holder, RSS) grows along a recording."""
+"""How one key (a type, a holder, RSS, threads…) grows along a recording."""
 
 from __future__ import annotations
 
@@ -7,20 +7,32 @@ from enum import Enum
 
 
 class KeyKind(str, Enum):
-    """What kind of thing a trend is about."""
+    """What kind of thing a trend is about, and so what it is counted in."""
 
     TYPE = "type"
+    """Live objects of a type."""
     CONTAINER = "container"
+    """Entries of a container."""
     RSS = "rss"
+    """Bytes of resident memory."""
+    SITE = "site"
+    """Bytes in use that were allocated at one place."""
+    LAYER = "layer"
+    """Bytes of a part of the memory: live objects, garbage, allocator slack…"""
+    TASKS = "tasks"
+    """Tasks that wait at one place."""
+    THREADS = "threads"
+    FDS = "fds"
+    """Open file descriptors."""
 
 
 class Label(str, Enum):
     """What a series looks like. Only `LINEAR` is a leak."""
 
     LINEAR = "linear"
-    """Grows steadily, and went on growing on fresh samples."""
+    """Grows in a straight line to the end, straighter than noise would."""
     UNCONFIRMED = "unconfirmed"
-    """Looked like growth; the fresh samples neither confirm nor refute it."""
+    """Looks like growth; the samples neither confirm nor refute it."""
     TOO_SHORT = "too-short"
     """Too few samples for any verdict."""
     FLAT = "flat"
@@ -32,6 +44,8 @@ class Label(str, Enum):
     """Grows ever more slowly."""
     STEP = "step"
     SAWTOOTH = "sawtooth"
+    BACKLOG = "backlog"
+    """Piled up and was worked off."""
     NOISE = "noise"
     SHRINKING = "shrinking"
 
@@ -51,7 +65,7 @@ class Trend:
 
     kind: KeyKind
     key: str
-    """A type's name, `0x…` for a container's address, `rss`."""
+    """A type's name, `0x…` for a container's address; `rss`, `threads`, `fds`."""
     label: Label
     slope: Interval
     """Per unit of work (or second), in objects, entries or bytes; zeros when not estimated."""

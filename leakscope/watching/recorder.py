@@ -9,6 +9,7 @@ from threading import Event
 from typing import Protocol
 
 from leakscope import __version__
+from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.suspects import suspects
 from leakscope.capture.interface import Capture
 from leakscope.capture.limits import tightest
@@ -19,6 +20,7 @@ from leakscope.capture.work import WorkMeter, WorkNotRead, WorkReading
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import Census
 from leakscope.model.evidence import Evidence
+from leakscope.model.finding import Verdict
 from leakscope.model.image import HeapImage
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.target import MemoryLimit, Target
@@ -48,6 +50,11 @@ class Plan:
         """How many samples that makes, the first and the last included."""
         return int(self.duration / self.every + 1e-9) + 1
 
+    @property
+    def twice(self) -> Plan:
+        """The plan that goes on for as long again."""
+        return Plan(every=self.every, duration=2 * self.duration)
+
 
 def plan(every: float | None, duration: float, *, usual: float = 5.0) -> Plan:
     """Return the sampling plan for what the user asked for.
@@ -69,6 +76,10 @@ class Observer(Protocol):
 
     def gathering(self) -> None:
         """Take note that evidence is being gathered."""
+        ...
+
+    def prolonged(self, reason: str, plan: Plan) -> None:
+        """Take note that `plan` is followed from now on, since nothing can be told yet."""
         ...
 
 
@@ -94,6 +105,8 @@ class Recorder:
     keep_heap: Callable[[float, float | None], HeapImage] | None = None
     """Takes a heap snapshot, given time and work. One is kept from either end of the recording,
     and one from between if something grows by then."""
+    longer: bool = False
+    """Whether to go on once for as long again if the verdict would be that nothing can be told."""
     stop: Event = field(default_factory=Event)
     """Set it (from a signal handler, say) to end early with what there is."""
     finished: Callable[[], bool] = lambda: False
@@ -122,16 +135,31 @@ class Recorder:
             self.capture.trace_allocations(on=True)
         bound = tightest(self.system.memory_bounds(self.target.pid))
         self._limit = None if bound is None else bound.as_limit()
-        ending = self._sample_all(plan)
+        begin = self.clock()
+        ending = self._sample_all(plan, begin)
+        if self.longer and ending is Ending.COMPLETE:
+            ending = self._go_on(plan, begin)
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             ending = self._gather(ending)
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED) and self._kept_at != self._taken:
             self._keep_heap()
         return self._recording(ending)
 
-    def _sample_all(self, plan: Plan) -> Ending:
-        begin = self.clock()
-        for number in range(plan.samples):
+    def _go_on(self, plan: Plan, begin: float) -> Ending:
+        """Follow `plan` for as long again unless a verdict can be given already."""
+        diagnosis = diagnose(self._recording(Ending.COMPLETE))
+        if diagnosis.verdict is not Verdict.INCONCLUSIVE or self.finished():
+            return Ending.COMPLETE
+        if self.observer is not None:
+            self.observer.prolonged(diagnosis.reason, plan.twice)
+        ending = self._gather(Ending.COMPLETE)
+        if ending is not Ending.COMPLETE:
+            return ending
+        return self._sample_all(plan.twice, begin, after=plan.samples)
+
+    def _sample_all(self, plan: Plan, begin: float, after: int = 0) -> Ending:
+        """Take the samples of `plan` but the first so many, timed from `begin` on."""
+        for number in range(after, plan.samples):
             due = begin + number * plan.every
             if self.stop.wait(max(0.0, due - self.clock())):
                 break
@@ -142,7 +170,7 @@ class Recorder:
                 return ended
             if number == 0:
                 self._keep_heap()
-            if number == int(plan.samples * _EVIDENCE_AT):
+            if number == int(plan.samples * _EVIDENCE_AT) and not after:
                 self._gather(Ending.COMPLETE)
                 if suspects(self._recording(Ending.COMPLETE)):
                     self._keep_heap()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from leakscope.model.census import Census
 
 
@@ -21,11 +19,3 @@ def thin(censuses: list[Census], most: int) -> None:
             )
         ]
         del censuses[min(gaps)[1]]
-
-
-def evenly(censuses: Sequence[Census], most: int) -> tuple[Census, ...]:
-    """Return at most `most` of the censuses, evenly spaced, the first and the last among them."""
-    if len(censuses) <= most:
-        return tuple(censuses)
-    step = (len(censuses) - 1) / (most - 1)
-    return tuple(censuses[round(place * step)] for place in range(most))

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from leakscope.analysis.diagnose import diagnose
 from leakscope.capture.interface import Reading
 from leakscope.capture.process import TargetGone, identify
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import ContainerLength, TypeTotal
 from leakscope.model.evidence import Evidence, Suspects, TypeEvidence
+from leakscope.model.finding import Verdict
 from leakscope.model.image import HeapImage
-from leakscope.model.recording import CaptureKind, Ending
+from leakscope.model.recording import CaptureKind, Ending, Recording
 from leakscope.model.target import Target
 from leakscope.watching import recorder as recording_loop
 from leakscope.watching.recorder import Plan, Recorder, plan
@@ -31,6 +33,8 @@ class Heap:
     """The look at which the target is gone."""
     gathers_until: int = 10_000
     """The look after which nothing can be gathered any more."""
+    orders: list[int] = field(default_factory=list)
+    """How many orders there are at each look, if not 100 more at each."""
     looks: int = 0
     asked: list[Suspects] = field(default_factory=list)
     kind: CaptureKind = CaptureKind.PORTABLE
@@ -40,7 +44,7 @@ class Heap:
         self.looks += 1
         if self.looks >= self.fails_at:
             raise TargetGone("process 1 has exited")
-        length = 100 * self.looks
+        length = self.orders[self.looks - 1] if self.orders else 100 * self.looks
         return Reading(
             types={"shop.Order": TypeTotal(length, 64 * length)},
             containers=(ContainerLength(0x1000, "builtins.list", length),),
@@ -136,6 +140,104 @@ def test_a_long_recording_keeps_few_samples_and_says_so(monkeypatch: pytest.Monk
 
     assert len(recording.censuses) == 10
     assert any("13 samples were taken" in caveat for caveat in recording.caveats)
+
+
+@dataclass
+class Onlooker:
+    """Writes down what it is told."""
+
+    samples: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    def sampled(self, recording: Recording, taken: int, plan: Plan) -> None:
+        del recording
+        self.samples.append(f"{taken}/{plan.samples}")
+
+    def gathering(self) -> None: ...
+
+    def prolonged(self, reason: str, plan: Plan) -> None:
+        del plan
+        self.reasons.append(reason)
+
+
+LATE = [100] * 8
+"""Orders at the first samples of a service that begins to leak then."""
+
+
+def longer(heap: Heap) -> tuple[Recorder, Onlooker]:
+    onlooker = Onlooker()
+    recorder = recorder_of(heap)
+    recorder.longer, recorder.observer = True, onlooker
+    return recorder, onlooker
+
+
+def test_a_watch_that_can_not_tell_goes_on_once_for_as_long_again() -> None:
+    recorder, onlooker = longer(Heap(orders=[*LATE, *range(600, 20_000, 500)]))
+
+    recording = recorder.record(HOUR)
+
+    assert len(recording.censuses) == 25
+    assert onlooker.samples[12:14] == ["13/13", "14/25"]
+    assert onlooker.samples[-1] == "25/25"
+    assert len(onlooker.reasons) == 1
+    assert "may be growing" in onlooker.reasons[0]
+    assert [c.at for c in recording.censuses] == [300.0 * i for i in range(1, 26)]
+    assert diagnose(recording).verdict is Verdict.LEAKING
+
+
+def test_a_watch_that_still_can_not_tell_ends_there() -> None:
+    recorder, onlooker = longer(Heap(orders=[100] * 20 + list(range(600, 9_000, 500))))
+
+    recording = recorder.record(Plan(every=300.0, duration=300.0))
+
+    assert len(recording.censuses) == 3
+    assert len(onlooker.reasons) == 1
+    assert diagnose(recording).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("orders", [[], [100] * 99], ids=["a leak", "no leak"])
+def test_a_watch_that_can_tell_ends_when_it_was_to(orders: list[int]) -> None:
+    recorder, onlooker = longer(Heap(orders=orders))
+
+    assert len(recorder.record(HOUR).censuses) == 13
+    assert onlooker.reasons == []
+
+
+def test_a_watch_goes_on_only_if_it_may() -> None:
+    recorder = recorder_of(Heap(orders=[*LATE, *range(600, 9_000, 500)]))
+
+    assert len(recorder.record(HOUR).censuses) == 13
+
+
+def test_a_target_that_exits_while_the_watch_goes_on_leaves_what_was_seen() -> None:
+    recorder, _ = longer(Heap(orders=[*LATE, *range(600, 20_000, 500)], fails_at=20))
+
+    recording = recorder.record(HOUR)
+
+    assert len(recording.censuses) == 19
+    assert recording.ending is Ending.TARGET_EXITED
+
+
+def test_stopping_ends_a_watch_that_goes_on() -> None:
+    recorder, onlooker = longer(Heap(orders=[*LATE, *range(600, 20_000, 500)]))
+    onlooker.reasons = Stopping(recorder)
+
+    recording = recorder.record(HOUR)
+
+    assert len(recording.censuses) == 13
+    assert recording.ending is Ending.INTERRUPTED
+
+
+class Stopping(list[str]):
+    """Stops a recorder at the first thing that is written down."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def append(self, reason: str) -> None:
+        super().append(reason)
+        self.recorder.stop.set()
 
 
 def keeping(heap: Heap, *, fails: bool = False) -> Recorder:

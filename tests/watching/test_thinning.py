@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakscope.model.census import Census, ProcessMetrics
-from leakscope.watching.thinning import evenly, thin
+from leakscope.watching.thinning import thin
 
 
 def census(at: float) -> Census:
@@ -29,13 +29,3 @@ def test_a_long_series_is_thinned_to_even_spacing(samples: int, most: int) -> No
     assert times[-1] == samples - 1
     # The spacing only ever doubles, so it is even but for the part that is being thinned.
     assert max(gaps) <= 4 * samples / len(kept)
-
-
-@given(samples=st.integers(1, 100), most=st.integers(2, 30))
-def test_a_look_at_few_samples_has_the_first_and_the_last(samples: int, most: int) -> None:
-    picked = evenly([census(float(at)) for at in range(samples)], most)
-
-    assert len(picked) == min(samples, most)
-    assert picked[0].at == 0
-    assert picked[-1].at == samples - 1
-    assert len({c.at for c in picked}) == len(picked)

@@ -1,0 +1,86 @@
+"""While a watch runs, it says what each type looks like so far."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from leakscope.analysis.growth import judge
+from leakscope.analysis.leaders import leading_types
+from leakscope.cli.live import line_of, table_of
+from leakscope.model.recording import Recording
+from leakscope.watching.recorder import Plan
+from tests.benchmarks.growth import seconds_of
+from tests.builders import recording_of
+
+PLAN = Plan(every=5.0, duration=60.0)
+
+
+def watched(samples: int) -> Recording:
+    """Return a watch after so many of 13 samples: one type leaks, one fills, one holds still."""
+    work = np.arange(samples) * 500.0
+    series = {
+        "shop.Order": 100 + work,
+        "shop.Cached": np.minimum(work / 2, 1250.0),
+        "shop.Server": np.full(samples, 3.0),
+    }
+    types = {name: values.tolist() for name, values in series.items()}
+    return recording_of(types, work=work.tolist(), rss=[6e7] * samples)
+
+
+def shown(recording: Recording, *, width: int = 100) -> list[str]:
+    """Return the rows of the table after the heads."""
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(table_of(recording, len(recording.censuses), PLAN))
+    return [" ".join(line.replace("│", " ").split()) for line in captured.get().splitlines()]
+
+
+def row_of(name: str, recording: Recording) -> str:
+    return next(line for line in shown(recording) if line.startswith(name))
+
+
+def test_at_the_end_a_leak_is_confirmed_and_a_cache_is_filled() -> None:
+    recording = watched(13)
+
+    assert row_of("shop.Order", recording).endswith("+1 confirmed linear")
+    assert row_of("shop.Cached", recording).endswith("filled")
+    assert not [line for line in shown(recording) if "shop.Server" in line]
+
+
+@pytest.mark.parametrize(("samples", "words"), [(3, "3 more samples"), (5, "1 more sample")])
+def test_before_that_it_says_how_many_samples_are_missing(samples: int, words: str) -> None:
+    assert row_of("shop.Order", watched(samples)).endswith(f"needs {words}")
+
+
+def test_the_plain_line_names_the_type_that_gained_most_and_what_it_looks_like() -> None:
+    assert line_of(watched(3), 3, PLAN).endswith("most: shop.Order +1000")
+    assert line_of(watched(13), 13, PLAN).endswith("most: shop.Order +6000 (confirmed linear)")
+
+
+def test_the_first_sample_leads_nobody() -> None:
+    assert "most" not in line_of(watched(1), 1, PLAN)
+    assert leading_types(watched(1), 10).types == ()
+
+
+def test_those_that_gained_most_come_first() -> None:
+    many = {f"shop.T{i:02}": [10.0, 10.0 + i] for i in range(30)}
+    leaders = leading_types(recording_of(many, work=100), 4)
+    assert [item.trend.key for item in leaders.types] == [
+        "shop.T29",
+        "shop.T28",
+        "shop.T27",
+        "shop.T26",
+    ]
+
+
+def test_only_what_is_shown_is_judged() -> None:
+    rng = np.random.default_rng(1)
+    types = {f"m.T{i}": (500 + rng.poisson(30, 100)).tolist() for i in range(4000)}
+    recording = recording_of(types, work=500)
+    few = seconds_of(partial(leading_types, recording, 10))
+    everything = seconds_of(partial(judge, recording), times=2)
+    assert few < everything / 4
