@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import psutil
 
 from leakscope.capture.process import ProcessIdentity
-from leakscope.capture.work import PrometheusCounter, WorkMeter, WorkNotRead
+from leakscope.capture.work import CounterUnreachable, PrometheusCounter, WorkMeter, WorkNotRead
 from leakscope.errors import LeakscopeError
 
 _POLL_S = 0.05
+_SETTLED_S = 1.0
+"""For so long only children of the process must have listened for it not to listen itself."""
+_ATTEMPTS = 3
+"""How often a page that does not answer is asked for: the server may be busy starting."""
 
 
 class NeverReady(LeakscopeError):
@@ -21,18 +24,25 @@ class NeverReady(LeakscopeError):
 
 
 def wait_until_listening(identity: ProcessIdentity, timeout: float) -> tuple[int, ...]:
-    """Return the TCP ports the process and its children listen on, as soon as there are any.
+    """Return the TCP ports the process and its children listen on, once it serves.
 
-    Ports are in ascending order. Raises `NeverReady` after `timeout` seconds, and `TargetGone`
-    if the process exits before.
+    That is as soon as the process itself listens. One that leaves that to its children (a wrapper,
+    a shell) serves when they have listened on the same ports for a while; a child alone may be
+    what the server needs to start. Ports are in ascending order. Raises `NeverReady` after
+    `timeout` seconds, and `TargetGone` if the process exits before.
     """
     deadline = time.monotonic() + timeout
+    seen: tuple[int, ...] = ()
+    since = time.monotonic()
     while True:
         identity.verify()
-        ports = tuple(sorted(set(_listening(identity.pid))))
-        if ports:
+        own, ports = _listening(identity.pid)
+        now = time.monotonic()
+        if ports != seen:
+            seen, since = ports, now
+        if own or (ports and now - since >= _SETTLED_S):
             return ports
-        if time.monotonic() > deadline:
+        if now > deadline:
             raise NeverReady(f"the server opened no TCP port within {timeout:g} seconds")
         time.sleep(_POLL_S)
 
@@ -41,23 +51,31 @@ def find_meter(ports: tuple[int, ...]) -> WorkMeter | None:
     """Return a meter for the first of these ports that serves a request counter at /metrics."""
     for port in ports:
         meter = WorkMeter(PrometheusCounter(f"http://127.0.0.1:{port}/metrics"))
-        try:
-            meter.read()
-        except WorkNotRead:
-            continue
-        return meter
+        for _ in range(_ATTEMPTS):
+            try:
+                meter.read()
+            except CounterUnreachable:
+                continue
+            except WorkNotRead:
+                break
+            return meter
     return None
 
 
-def _listening(pid: int) -> Iterator[int]:
+def _listening(pid: int) -> tuple[bool, tuple[int, ...]]:
+    """Return whether a process listens itself, and the ports of it and its children, ascending."""
     try:
         server = psutil.Process(pid)
         family = [server, *server.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return
-    for process in family:
-        try:
-            connections = process.net_connections(kind="tcp")
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-        yield from (c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN)
+        return False, ()
+    own = set(_ports(server))
+    return bool(own), tuple(sorted(own.union(*map(_ports, family[1:]))))
+
+
+def _ports(process: psutil.Process) -> list[int]:
+    try:
+        connections = process.net_connections(kind="tcp")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
+    return [c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN]
