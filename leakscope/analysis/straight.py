@@ -78,6 +78,11 @@ class Straight:
     kept: Floats
     """How much of its speed it keeps, as far as can be told."""
 
+    def rises(self, floors: Floats) -> Flags:
+        """Return whether each rises along a line, bent or not, to the end, and by its floor."""
+        steady = self.clear & ~self.level_off & ~self.stepped
+        return np.asarray(steady & (self.gain >= floors))
+
 
 def straight_rises(x: Floats, y: Floats) -> Straight:
     """Return what is to be said of the rows of `y`, shape (K, n), over increasing `x`, n >= 6."""

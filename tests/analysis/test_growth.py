@@ -70,6 +70,13 @@ def test_an_entry_now_and_then_is_no_growth() -> None:
     assert series([40, 40, 41, 41, 41, 42, 42, 42, 43, 43, 44, 44, 44]).label is Label.FLAT
 
 
+def test_what_asking_for_the_counter_may_leave_behind_is_no_leak() -> None:
+    # Two connections at each sample, which wait for gc. Nobody asks where seconds are counted.
+    connections = [15.0 + 2 * i for i in range(16)]
+    assert series(connections, work=200).label is Label.FLAT
+    assert series(connections, work=None).label is Label.LINEAR
+
+
 def test_one_object_in_a_thousand_requests_is_found_once_enough_were_served() -> None:
     assert series([20 * i for i in range(13)], work=20_000).label is Label.LINEAR
 
