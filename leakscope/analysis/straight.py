@@ -16,10 +16,8 @@ from leakscope.analysis.bend import Bends, bends_of
 from leakscope.analysis.chance import Floats, t_chance, walk_chance
 from leakscope.analysis.lines import Lines, lines_through, widened
 from leakscope.analysis.settled import settled
-from leakscope.analysis.shape import few_steps, plateaus, quiet
+from leakscope.analysis.shape import Flags, few_steps, plateaus, quiet
 from leakscope.analysis.window import warm_up_of
-
-Flags = NDArray[np.bool_]
 
 BY_CHANCE = 0.05
 """Chance of a straight rise up to which one by a good part of the level is accepted."""

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakscope.analysis.growth import judge, trends
+from leakscope.analysis.axis import axis_of
+from leakscope.analysis.follow import Followed
+from leakscope.analysis.growth import judge, judge_keys, trends
 from leakscope.analysis.window import missing_samples
 from leakscope.model.recording import Recording
 from leakscope.model.trend import KeyKind, Label, Trend
@@ -217,6 +219,22 @@ def test_threads_and_files_are_followed_as_well() -> None:
     assert (threads.trend.kind, threads.trend.label) == (KeyKind.THREADS, Label.LINEAR)
     assert threads.trend.slope.estimate == pytest.approx(0.02)
     assert (files.trend.kind, files.trend.label) == (KeyKind.FDS, Label.FLAT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "floor"),
+    [(KeyKind.SITE, 64 << 10), (KeyKind.LAYER, 1 << 20), (KeyKind.TASKS, 10), (KeyKind.FDS, 5)],
+)
+def test_keys_of_any_kind_can_be_judged_by_what_they_are_counted_in(
+    kind: KeyKind, floor: int
+) -> None:
+    axis = axis_of(recording_of(work=100, samples=13))
+    gains = (0.9 * floor, 12.0 * floor)
+    keys = [Followed(kind, f"{gain}", "", gain * np.linspace(0, 1, 13)) for gain in gains]
+    little, much = judge_keys(keys, axis)
+    assert (little.trend.kind, little.trend.label) == (kind, Label.FLAT)
+    assert (much.trend.kind, much.trend.label) == (kind, Label.LINEAR)
+    assert much.trend.slope.estimate == pytest.approx(floor / 100)
 
 
 def test_a_process_that_may_not_be_looked_at_has_no_trend_of_its_own() -> None:
