@@ -19,6 +19,9 @@ from leakscope.model.recording import Recording
 _LEAST_ADVANCE = 0.05
 """Samples nearer to each other than this share of the mean distance are one sample."""
 
+_READS = 2
+"""The counter is read before each census and after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -31,6 +34,8 @@ class Axis:
     total: float
     """Work done between the first census and the last."""
     seconds: float
+    reads: int = 0
+    """How often the target was asked for its counter meanwhile."""
 
     @property
     def per_second(self) -> float:
@@ -46,7 +51,13 @@ def axis_of(recording: Recording) -> Axis:
         done = seconds_gone(recording.censuses)
     total = float(done[-1])
     kept = _apart(done, _LEAST_ADVANCE * total / max(1, len(done) - 1))
-    return Axis(x=done[kept], samples=kept, total=total, seconds=recording.seconds)
+    return Axis(
+        x=done[kept],
+        samples=kept,
+        total=total,
+        seconds=recording.seconds,
+        reads=_READS * (len(done) - 1) if recording.counts_work else 0,
+    )
 
 
 def seconds_gone(censuses: Sequence[Census]) -> Floats:

@@ -22,9 +22,10 @@ from leakscope.analysis.follow import (
     followed_types,
 )
 from leakscope.analysis.judgements import CODES, Doubt, Judgements
-from leakscope.analysis.labels import SERIOUS_BY_CHANCE, judged
+from leakscope.analysis.judging import judged
+from leakscope.analysis.labels import SERIOUS_BY_CHANCE
 from leakscope.analysis.ranks import false_discoveries_controlled
-from leakscope.analysis.window import missing_samples, warm_up_of
+from leakscope.analysis.window import least_gains, missing_samples, warm_up_of
 from leakscope.model.recording import Recording
 from leakscope.model.trend import Label, Trend
 
@@ -99,7 +100,7 @@ def judge_keys(keys: Sequence[Followed], axis: Axis) -> list[Judged]:
     if not keys:
         return []
     table = np.stack([key.values for key in keys])[:, axis.samples]
-    found = judged(axis.x, table, [key.kind for key in keys])
+    found = judged(axis.x, table, least_gains(axis, [key.kind for key in keys]))
     control_false_discoveries(found)
     settled = int(axis.samples[min(warm_up_of(len(axis.x)), len(axis.samples) - 1)])
     return [_result(key, found, row, late=key.first > settled) for row, key in enumerate(keys)]

@@ -38,13 +38,15 @@ class Facts:
     values: Floats
     """The series themselves, long ones as means of neighbours."""
     plateau: NDArray[np.intp]
-    """How many samples it has been there."""
+    """How many values it has been at its last level."""
     step: Floats
     """Largest increment as a share of the range."""
     kept: Floats
     """How much of its speed it keeps."""
     samples: int
     """Samples there are."""
+    block: int
+    """How many of them make one value."""
     missing: int
     """Samples that are missing for a verdict."""
 
@@ -122,8 +124,8 @@ def _warm_up(found: Judgements, row: int) -> str:
 
 def _filled(found: Judgements, row: int) -> str:
     facts = found.facts
-    level, samples = float(np.median(facts.values[row, -3:])), facts.plateau[row]
-    return f"stays at about {level:,.0f} for the last {samples} samples"
+    level = float(np.median(facts.values[row, -3:]))
+    return f"stays at about {level:,.0f} for the last {facts.plateau[row] * facts.block} samples"
 
 
 def _saturating(found: Judgements, row: int) -> str:

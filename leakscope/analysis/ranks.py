@@ -24,15 +24,25 @@ _CELLS_AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """Theil-Sen slopes of `K` series with their 95 % intervals (Sen 1968)."""
+    """Slopes of `K` series with their 95 % intervals."""
 
     estimate: Floats
     low: Floats
     high: Floats
 
+    def of(self, rows: NDArray[np.bool_]) -> Slopes:
+        """Return the slopes of some rows."""
+        return Slopes(self.estimate[rows], self.low[rows], self.high[rows])
+
+    def put(self, rows: NDArray[np.intp], slopes: Slopes) -> None:
+        """Set the slopes of some rows."""
+        self.estimate[rows] = slopes.estimate
+        self.low[rows] = slopes.low
+        self.high[rows] = slopes.high
+
 
 def sen_slopes(x: Floats, y: Floats) -> Slopes:
-    """Return the slopes of the rows of `y`, shape (K, n), over strictly increasing `x`, n >= 2."""
+    """Return Theil-Sen slopes of the rows of `y`, shape (K, n), over increasing `x`, n >= 2."""
     parts = [_sen(x, rows) for rows in _chunks(y)]
     estimate, low, high = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Slopes(estimate, low, high)

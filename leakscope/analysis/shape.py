@@ -1,4 +1,4 @@
-"""What series look like, in numbers: steps, levels that they stay on, falls, where they end."""
+"""What series look like: steps, levels that they stay on, falls, where they end."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _STANDS_OUT = 2.0
 """How many times as large as the next a second increment must be for the two to be steps."""
 
 _SPREAD_FROM = 16
+"""Samples from which on a step may lie between two increments."""
 
 
 def gains(x: Floats, y: Floats, slope: Floats) -> Floats:

@@ -16,10 +16,8 @@ from leakscope.analysis.bend import Bends, bends_of
 from leakscope.analysis.chance import Floats, t_chance, walk_chance
 from leakscope.analysis.lines import Lines, lines_through, widened
 from leakscope.analysis.settled import settled
-from leakscope.analysis.shape import few_steps, plateaus, quiet
+from leakscope.analysis.shape import Flags, few_steps, plateaus, quiet
 from leakscope.analysis.window import warm_up_of
-
-Flags = NDArray[np.bool_]
 
 BY_CHANCE = 0.05
 """Chance of a straight rise up to which one by a good part of the level is accepted."""
@@ -77,6 +75,11 @@ class Straight:
     """Whether it slows down, or may well do so."""
     kept: Floats
     """How much of its speed it keeps, as far as can be told."""
+
+    def rises(self, floors: Floats) -> Flags:
+        """Return whether each rises along a line, bent or not, to the end, and by its floor."""
+        steady = self.clear & ~self.level_off & ~self.stepped
+        return np.asarray(steady & (self.gain >= floors))
 
 
 def straight_rises(x: Floats, y: Floats) -> Straight:

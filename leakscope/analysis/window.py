@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from leakscope.analysis.axis import Axis
 from leakscope.analysis.chance import Floats
 from leakscope.model.trend import KeyKind
 
@@ -22,9 +24,10 @@ Noise that follows itself from sample to sample does so less from mean to mean, 
 short series holds for long ones, and a watch of hours is judged as fast as one of minutes.
 """
 
-_OBJECTS_GAINED = 10.0
+_FEWEST_OBJECTS = 10.0
 _ENOUGH_OBJECTS = 100.0
 _SHARE_OF_WORK = 0.01
+_PER_READ = 2.0
 
 _FEWEST_GAINED = {
     KeyKind.RSS: float(1 << 20),
@@ -59,16 +62,21 @@ class Window:
         """Work done between the first of them and the last."""
         return float(self.x[-1] - self.x[self.start]) if len(self.x) > self.start else 0.0
 
-    def floor(self, kind: KeyKind) -> float:
-        """Return the gain below which a key of `kind` has not grown to speak of.
 
-        For objects, entries and tasks: one per 100 units of work, but never less than 10 nor more
-        than 100. So a handful of late cache entries is no growth, and a leak of one object in a
-        thousand requests is found once enough requests were served.
-        """
-        if kind in _FEWEST_GAINED:
-            return _FEWEST_GAINED[kind]
-        return max(_OBJECTS_GAINED, min(_SHARE_OF_WORK * self.span, _ENOUGH_OBJECTS))
+def least_gains(axis: Axis, kinds: Sequence[KeyKind]) -> Floats:
+    """Return the gain below which a key of each kind has not grown to speak of.
+
+    For objects, entries and tasks: one per 100 units of work, but never less than 10 nor more
+    than 100. So a handful of late cache entries is no growth, and a leak of one object in a
+    thousand requests is found once enough requests were served. For objects also two for each time
+    that the target was asked for its counter: the connections that serve it may wait for gc, and a
+    few more at each sample look like a leak in a straight line.
+    """
+    span = window_over(axis.x).span
+    usual = max(_FEWEST_OBJECTS, min(_SHARE_OF_WORK * span, _ENOUGH_OBJECTS))
+    least = dict.fromkeys(KeyKind, usual) | _FEWEST_GAINED
+    least[KeyKind.TYPE] = max(usual, _PER_READ * axis.reads)
+    return np.array([least[kind] for kind in kinds])
 
 
 def window_over(x: Floats) -> Window:

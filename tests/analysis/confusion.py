@@ -7,11 +7,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from leakscope.analysis.axis import axis_of
 from leakscope.analysis.judgements import LABELS
-from leakscope.analysis.labels import judged
+from leakscope.analysis.judging import judged
 from leakscope.analysis.ranks import false_discoveries_controlled
+from leakscope.analysis.window import least_gains
 from leakscope.model.trend import KeyKind, Label
 from tests.analysis.series import Noise, Row, draw
+from tests.builders import recording_of
 
 TUNING = range(20_000)
 """Seeds on which thresholds may be tuned."""
@@ -34,7 +37,9 @@ def labels_given(row: Row, noise: Noise, samples: int, seeds: Iterable[int]) -> 
     given: Counter[Label] = Counter()
     for seed in seeds:
         batch = draw(row, noise, seed, samples)
-        found = judged(batch.work, batch.values, [KINDS[noise]] * len(batch.values))
+        axis = axis_of(recording_of(work=batch.work.tolist(), samples=samples))
+        kinds = [KINDS[noise]] * len(batch.values)
+        found = judged(batch.work, batch.values, least_gains(axis, kinds))
         for place, code in enumerate(found.codes):
             label = LABELS[code]
             if label is Label.LINEAR and not _stands_alone(float(found.chance[place])):

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakscope.analysis.growth import judge, trends
+from leakscope.analysis.axis import axis_of
+from leakscope.analysis.follow import Followed
+from leakscope.analysis.growth import judge, judge_keys, trends
 from leakscope.analysis.window import missing_samples
 from leakscope.model.recording import Recording
 from leakscope.model.trend import KeyKind, Label, Trend
@@ -68,6 +70,13 @@ def test_a_cache_that_was_full_when_the_watch_had_hardly_begun_was_warming_up() 
 
 def test_an_entry_now_and_then_is_no_growth() -> None:
     assert series([40, 40, 41, 41, 41, 42, 42, 42, 43, 43, 44, 44, 44]).label is Label.FLAT
+
+
+def test_what_asking_for_the_counter_may_leave_behind_is_no_leak() -> None:
+    # Two connections at each sample, which wait for gc. Nobody asks where seconds are counted.
+    connections = [15.0 + 2 * i for i in range(16)]
+    assert series(connections, work=200).label is Label.FLAT
+    assert series(connections, work=None).label is Label.LINEAR
 
 
 def test_one_object_in_a_thousand_requests_is_found_once_enough_were_served() -> None:
@@ -210,6 +219,22 @@ def test_threads_and_files_are_followed_as_well() -> None:
     assert (threads.trend.kind, threads.trend.label) == (KeyKind.THREADS, Label.LINEAR)
     assert threads.trend.slope.estimate == pytest.approx(0.02)
     assert (files.trend.kind, files.trend.label) == (KeyKind.FDS, Label.FLAT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "floor"),
+    [(KeyKind.SITE, 64 << 10), (KeyKind.LAYER, 1 << 20), (KeyKind.TASKS, 10), (KeyKind.FDS, 5)],
+)
+def test_keys_of_any_kind_can_be_judged_by_what_they_are_counted_in(
+    kind: KeyKind, floor: int
+) -> None:
+    axis = axis_of(recording_of(work=100, samples=13))
+    gains = (0.9 * floor, 12.0 * floor)
+    keys = [Followed(kind, f"{gain}", "", gain * np.linspace(0, 1, 13)) for gain in gains]
+    little, much = judge_keys(keys, axis)
+    assert (little.trend.kind, little.trend.label) == (kind, Label.FLAT)
+    assert (much.trend.kind, much.trend.label) == (kind, Label.LINEAR)
+    assert much.trend.slope.estimate == pytest.approx(floor / 100)
 
 
 def test_a_process_that_may_not_be_looked_at_has_no_trend_of_its_own() -> None:

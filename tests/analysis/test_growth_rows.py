@@ -11,11 +11,11 @@ from functools import partial
 import pytest
 from scipy import stats
 
-from leakscope.analysis.labels import judged
-from leakscope.model.trend import KeyKind, Label
+from leakscope.analysis.judging import judged
+from leakscope.model.trend import Label
 from tests.analysis.confusion import REPORTED, labels_given
 from tests.analysis.series import BATCH, ROWS, Noise, Row, draw
-from tests.benchmarks.growth import MOVING, SAMPLES, keys_of, seconds_of, slopes_one_by_one
+from tests.benchmarks.growth import FLOORS, MOVING, SAMPLES, keys_of, seconds_of, slopes_one_by_one
 
 FALSE_LEAKS = 0.01
 """Share of a row without leaks that may be called one, with any noise."""
@@ -121,8 +121,7 @@ def test_what_is_no_leak_is_called_what_it_is(
 def test_ten_thousand_keys_take_less_time_than_scipys_slopes_of_a_hundred() -> None:
     table = keys_of(MOVING)
     work = draw(ROWS[0], Noise.OBJECTS, 0, SAMPLES).work
-    kinds = [KeyKind.TYPE] * len(table)
-    ours = seconds_of(partial(judged, work, table, kinds))
+    ours = seconds_of(partial(judged, work, table, FLOORS))
     theirs = seconds_of(partial(slopes_one_by_one, work, table[-100:]), times=1)
     assert table.shape == (10_000, 60)
     assert ours < theirs
