@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.leakscope_runs import watch
+from tests.integration.leakscope_runs import report_of, watch
 from tests.integration.services import FIXTURES, service
 
 LEAKY = {
@@ -36,6 +36,19 @@ def test_a_leak_is_found_at_its_rate_with_its_holder(name: str) -> None:
     assert LEAKY[name] in run.finding["holder"]["path"]
     assert run.finding["growth"]["objects"]["estimate"] == pytest.approx(1.0, rel=0.05)
     assert len(run.report["findings"]) == 1, [f["type"] for f in run.report["findings"]]
+
+
+def test_a_watch_that_is_too_short_goes_on_once_unless_that_is_forbidden() -> None:
+    with service(FIXTURES / "programs" / "list_on_instance.py", "--rate", "200") as program:
+        short = ("watch", str(program.pid), "--for", "2s", "--every", "500ms")
+        longer, forbidden = report_of(*short), report_of(*short, "--no-longer")
+
+    assert longer.code == 1, longer.report or longer.stderr
+    assert longer.report["capture"]["samples"] == 9
+    assert "going on for as long again" in longer.stderr
+    assert forbidden.code == 4
+    assert forbidden.report["capture"]["samples"] == 5
+    assert "going on" not in forbidden.stderr
 
 
 @pytest.mark.slow
