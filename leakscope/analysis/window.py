@@ -27,7 +27,7 @@ short series holds for long ones, and a watch of hours is judged as fast as one 
 _FEWEST_OBJECTS = 10.0
 _ENOUGH_OBJECTS = 100.0
 _SHARE_OF_WORK = 0.01
-_PER_READ = 2.0
+_PER_READ = 4.0
 
 _FEWEST_GAINED = {
     KeyKind.RSS: float(1 << 20),
@@ -68,9 +68,9 @@ def least_gains(axis: Axis, kinds: Sequence[KeyKind]) -> Floats:
 
     For objects, entries and tasks: one per 100 units of work, but never less than 10 nor more
     than 100. So a handful of late cache entries is no growth, and a leak of one object in a
-    thousand requests is found once enough requests were served. For objects also two for each time
-    that the target was asked for its counter: the connections that serve it may wait for gc, and a
-    few more at each sample look like a leak in a straight line.
+    thousand requests is found once enough requests were served. For objects also four for each
+    time that the target was asked for its counter: what served it (a connection, its timers) may
+    wait for gc or for its time, and a few more at each sample look like a leak in a straight line.
     """
     span = window_over(axis.x).span
     usual = max(_FEWEST_OBJECTS, min(_SHARE_OF_WORK * span, _ENOUGH_OBJECTS))
