@@ -792,7 +792,7 @@ def test_a_service_at_rest_has_no_suspects() -> None:
     assert not suspects(leaky({"shop.A": flat(10)}, {"shop.B": flat(10)}))
 
 
-@pytest.mark.parametrize(("rate", "level"), [(0.04, 18_000), (0.0163, 80)])
+@pytest.mark.parametrize(("rate", "level"), [(0.04, 18_000), (0.02, 1_500)])
 def test_a_faint_rise_of_a_plain_type_that_nothing_holds_is_told_and_not_called_a_leak(
     rate: float, level: int
 ) -> None:
