@@ -56,7 +56,7 @@ def axis_of(recording: Recording) -> Axis:
         samples=kept,
         total=total,
         seconds=recording.seconds,
-        reads=_READS * (len(done) - 1) if recording.counts_work else 0,
+        reads=_READS * (len(done) - 1) if recording.counts_work and not recording.at_rest else 0,
     )
 
 

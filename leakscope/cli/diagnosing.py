@@ -20,6 +20,7 @@ from leakscope.model.recording import Recording
 from leakscope.watching.captures import CaptureChoice, heap_keeper
 from leakscope.watching.opening import connect_to
 from leakscope.watching.recorder import Plan, Recorder
+from leakscope.watching.series import Series
 
 EXIT_CODES = {
     Verdict.LEAKING: ExitCode.LEAKING,
@@ -65,16 +66,15 @@ def attached_recorder(
     with connect_to(identity, choice) as connected:
         note(f"{connected.description}; sampling every {plan.every:g}s for {plan.duration:g}s")
         with Progress() as progress, stop_on_interrupt() as stop:
-            yield Recorder(
+            series = Series(
                 connected.target,
                 connected.capture,
-                meter=meter,
                 observer=progress,
                 sites=sites,
                 keep_heap=heap_keeper(connected.capture) if keep else None,
-                stop=stop,
                 system=identity.system,
             )
+            yield Recorder(series, meter=meter, stop=stop)
 
 
 def conclude(

@@ -12,7 +12,6 @@ from leakscope.cli.console import note
 from leakscope.model.recording import Recording
 from leakscope.model.trend import Label
 from leakscope.report.text import bytes_text, printable, sparkline
-from leakscope.watching.recorder import Plan
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -55,23 +54,23 @@ class Progress:
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
 
-    def sampled(self, recording: Recording, taken: int, plan: Plan) -> None:
+    def sampled(self, recording: Recording, taken: int, of: int) -> None:
         """Show the recording so far."""
         if self._live is None:
-            note(line_of(recording, taken, plan))
+            note(line_of(recording, taken, of))
         else:
-            self._live.update(table_of(recording, taken, plan), refresh=True)
+            self._live.update(table_of(recording, taken, of), refresh=True)
 
     def gathering(self) -> None:
         """Say that the suspects are being looked into."""
         if self._live is None:
             note("something grows: finding out who holds it")
 
-    def prolonged(self, reason: str, plan: Plan) -> None:
+    def prolonged(self, reason: str, samples: int) -> None:
         """Say that the watch goes on, and how to end it."""
         text = (
             f"nothing can be told yet ({printable(reason)}): going on for as long again, until "
-            f"sample {plan.samples}; Ctrl-C ends it, --no-longer forbids it"
+            f"sample {samples}; Ctrl-C ends it, --no-longer forbids it"
         )
         if self._live is None:
             note(text)
@@ -79,7 +78,7 @@ class Progress:
             self._live.console.print(text, markup=False, highlight=False)
 
 
-def line_of(recording: Recording, taken: int, plan: Plan) -> str:
+def line_of(recording: Recording, taken: int, of: int) -> str:
     """Return what there is to say after one sample, on one line."""
     last = recording.censuses[-1]
     leaders = leading_types(recording, 1)
@@ -87,20 +86,20 @@ def line_of(recording: Recording, taken: int, plan: Plan) -> str:
         f", most: {printable(item.trend.key)} +{_gained(item):.0f}{_so_far(leaders, item)}"
         for item in leaders.types
     )
-    return f"sample {taken}/{plan.samples}: {_rss(recording)}, pause {last.pause_ms:.1f} ms{lead}"
+    return f"sample {taken}/{of}: {_rss(recording)}, pause {last.pause_ms:.1f} ms{lead}"
 
 
 def _so_far(leaders: Leaders, item: Judged) -> str:
     return "" if leaders.missing else f" ({_words(leaders, item)})"
 
 
-def table_of(recording: Recording, taken: int, plan: Plan) -> Table:
+def table_of(recording: Recording, taken: int, of: int) -> Table:
     """Return the types that gained most, and what each looks like so far."""
     from rich.table import Table
 
     last = recording.censuses[-1]
     table = Table(
-        title=f"pid {recording.target.pid}   sample {taken}/{plan.samples}   "
+        title=f"pid {recording.target.pid}   sample {taken}/{of}   "
         f"{_rss(recording)}   pause {last.pause_ms:.1f} ms   (Ctrl-C ends early)",
         title_justify="left",
         expand=False,

@@ -52,6 +52,9 @@ class Recording:
     """Version of leakscope that made it."""
     heaps: tuple[HeapImage, ...] = ()
     """Heap snapshots that were kept, in order of time."""
+    at_rest: bool = False
+    """Whether every census was taken when nothing was being worked on, and counts what is alive
+    only: nothing in flight, no garbage that awaits collection."""
 
     @property
     def counts_work(self) -> bool:

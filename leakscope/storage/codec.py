@@ -80,6 +80,7 @@ def decode(
         censuses=_decode_censuses(tables),
         evidence=decode_evidence(tables),
         ending=manifest.ending,
+        at_rest=manifest.at_rest,
         limit=manifest.limit,
         caveats=manifest.caveats,
         leakscope=manifest.leakscope,

@@ -71,6 +71,7 @@ class Manifest:
     leakscope: str
     members: Mapping[str, MemberInfo]
     """By name of the member, `manifest.json` aside."""
+    at_rest: bool = False
 
 
 def encode(recording: Recording, members: Mapping[str, MemberInfo], host: Host) -> bytes:
@@ -88,7 +89,11 @@ def encode(recording: Recording, members: Mapping[str, MemberInfo], host: Host) 
         "interpreter": {"python": target.python, "implementation": target.implementation},
         "host": asdict(host),
         "when": {"first": recording.censuses[0].at, "last": recording.censuses[-1].at},
-        "how": {"kind": recording.kind.value, "ending": recording.ending.value},
+        "how": {
+            "kind": recording.kind.value,
+            "ending": recording.ending.value,
+            "at_rest": recording.at_rest,
+        },
         "work": {"unit": recording.work_unit, "total": _work_done(recording)},
         "pause_ms": _pauses(recording),
         "limit": None if limit is None else {"bytes": limit.limit_bytes, "source": limit.source},
@@ -142,6 +147,7 @@ def decode(content: bytes) -> Manifest:
             name: MemberInfo(_count(info, "rows"), _text(info, "sha256"))
             for name, info in _parts(_part(document, "members"))
         },
+        at_rest=_flag(how, "at_rest"),
     )
 
 
@@ -214,6 +220,14 @@ def _count(document: Mapping[str, object], key: str) -> int:
     value = document.get(key)
     if type(value) is not int or not 0 <= value < 1 << 63:
         raise BadManifest(f"{key!r} is no count")
+    return value
+
+
+def _flag(document: Mapping[str, object], key: str) -> bool:
+    """Return a yes or no; what was written before there was one says no."""
+    value = document.get(key, False)
+    if not isinstance(value, bool):
+        raise BadManifest(f"{key!r} is neither true nor false")
     return value
 
 

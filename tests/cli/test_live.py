@@ -12,11 +12,10 @@ from leakscope.analysis.growth import judge
 from leakscope.analysis.leaders import leading_types
 from leakscope.cli.live import line_of, table_of
 from leakscope.model.recording import Recording
-from leakscope.watching.recorder import Plan
 from tests.benchmarks.growth import seconds_of
 from tests.builders import recording_of
 
-PLAN = Plan(every=5.0, duration=60.0)
+PLANNED = 13
 
 
 def watched(samples: int) -> Recording:
@@ -35,7 +34,7 @@ def shown(recording: Recording, *, width: int = 100) -> list[str]:
     """Return the rows of the table after the heads."""
     console = Console(width=width, color_system=None)
     with console.capture() as captured:
-        console.print(table_of(recording, len(recording.censuses), PLAN))
+        console.print(table_of(recording, len(recording.censuses), PLANNED))
     return [" ".join(line.replace("│", " ").split()) for line in captured.get().splitlines()]
 
 
@@ -57,12 +56,12 @@ def test_before_that_it_says_how_many_samples_are_missing(samples: int, words: s
 
 
 def test_the_plain_line_names_the_type_that_gained_most_and_what_it_looks_like() -> None:
-    assert line_of(watched(3), 3, PLAN).endswith("most: shop.Order +1000")
-    assert line_of(watched(13), 13, PLAN).endswith("most: shop.Order +6000 (confirmed linear)")
+    assert line_of(watched(3), 3, PLANNED).endswith("most: shop.Order +1000")
+    assert line_of(watched(13), 13, PLANNED).endswith("most: shop.Order +6000 (confirmed linear)")
 
 
 def test_the_first_sample_leads_nobody() -> None:
-    assert "most" not in line_of(watched(1), 1, PLAN)
+    assert "most" not in line_of(watched(1), 1, PLANNED)
     assert leading_types(watched(1), 10).types == ()
 
 

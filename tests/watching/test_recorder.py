@@ -17,8 +17,9 @@ from leakscope.model.finding import Verdict
 from leakscope.model.image import HeapImage
 from leakscope.model.recording import CaptureKind, Ending, Recording
 from leakscope.model.target import Target
-from leakscope.watching import recorder as recording_loop
+from leakscope.watching import series as kept_series
 from leakscope.watching.recorder import Plan, Recorder, plan
+from leakscope.watching.series import Series
 from tests.heaps import heap_of
 from tests.views import ascending, image_of
 
@@ -69,7 +70,7 @@ class Heap:
 def recorder_of(heap: Heap) -> Recorder:
     me = identify(os.getpid())
     target = Target(me.pid, me.started, ("python",), "3.12.1", "cpython")
-    return Recorder(target, heap, clock=heap.clock, now=heap.clock)
+    return Recorder(Series(target, heap, now=heap.clock), clock=heap.clock)
 
 
 def test_a_recording_has_a_census_for_every_moment_of_the_plan() -> None:
@@ -134,7 +135,7 @@ def test_a_caller_that_is_finished_ends_the_recording_as_complete() -> None:
 
 
 def test_a_long_recording_keeps_few_samples_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording_loop, "MOST_SAMPLES", 10)
+    monkeypatch.setattr(kept_series, "MOST_SAMPLES", 10)
 
     recording = recorder_of(Heap()).record(HOUR)
 
@@ -149,14 +150,14 @@ class Onlooker:
     samples: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
-    def sampled(self, recording: Recording, taken: int, plan: Plan) -> None:
+    def sampled(self, recording: Recording, taken: int, of: int) -> None:
         del recording
-        self.samples.append(f"{taken}/{plan.samples}")
+        self.samples.append(f"{taken}/{of}")
 
     def gathering(self) -> None: ...
 
-    def prolonged(self, reason: str, plan: Plan) -> None:
-        del plan
+    def prolonged(self, reason: str, samples: int) -> None:
+        del samples
         self.reasons.append(reason)
 
 
@@ -167,7 +168,7 @@ LATE = [100] * 8
 def longer(heap: Heap) -> tuple[Recorder, Onlooker]:
     onlooker = Onlooker()
     recorder = recorder_of(heap)
-    recorder.longer, recorder.observer = True, onlooker
+    recorder.longer, recorder.series.observer = True, onlooker
     return recorder, onlooker
 
 
@@ -247,7 +248,7 @@ def keeping(heap: Heap, *, fails: bool = False) -> Recorder:
         return replace(image_of(ascending(heap_of("root:list"))), at=at, work=work)
 
     recorder = recorder_of(heap)
-    recorder.keep_heap = keep
+    recorder.series.keep_heap = keep
     return recorder
 
 
