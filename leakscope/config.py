@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from leakscope.errors import UsageError
 
@@ -16,43 +16,31 @@ class BadSettings(UsageError):
     hint = "README, 'leakscope check', lists the settings."
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What `leakscope check` takes from the project when the command line does not say."""
+class Shape(Enum):
+    """What a setting may be."""
 
-    max_growth: tuple[str, ...] = ()
-    """Budgets as on the command line: `TYPE-GLOB=0.01/request`."""
-    load: str | None = None
-    work: str | None = None
-    every: str | None = None
-    duration: str | None = None
-    server: tuple[str, ...] = ()
+    TEXT = "a string or a number"
+    LIST = "a list of strings"
+    """Or a table: `"a" = "b"` means `a=b`."""
+    FLAG = "true or false"
 
 
-_KEYS = {
-    "max-growth": "max_growth",
-    "load": "load",
-    "work": "work",
-    "every": "every",
-    "for": "duration",
-    "server": "server",
-}
-_LISTS = ("max-growth", "server")
+Setting = str | bool | tuple[str, ...]
 
 
-def settings_from(directory: Path) -> Settings:
+def settings_from(directory: Path, shapes: Mapping[str, Shape]) -> dict[str, Setting]:
     """Return the settings of the nearest pyproject.toml at or above `directory`.
 
-    Raises `BadSettings` if the file is no TOML or names unknown or mistyped settings.
+    `shapes` says which there may be. Raises `BadSettings` if the file is no TOML or has others.
     """
     for folder in (directory, *directory.parents):
         file = folder / "pyproject.toml"
         if file.is_file():
-            return _settings(file)
-    return Settings()
+            return _settings(file, shapes)
+    return {}
 
 
-def _settings(file: Path) -> Settings:
+def _settings(file: Path, shapes: Mapping[str, Shape]) -> dict[str, Setting]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -65,24 +53,24 @@ def _settings(file: Path) -> Settings:
     ours = tool.get("leakscope", {}) if isinstance(tool, dict) else {}
     if not isinstance(ours, dict):
         raise BadSettings(f"{file}: tool.leakscope is not a table")
-    unknown = sorted(set(ours) - set(_KEYS))
+    unknown = sorted(set(ours) - set(shapes))
     if unknown:
         raise BadSettings(
             f"{file}: unknown setting {unknown[0]!r} in [tool.leakscope]",
-            hint=f"Settings are {', '.join(sorted(_KEYS))}.",
+            hint=f"Settings are {', '.join(sorted(shapes))}.",
         )
-    checked: dict[str, Any] = {_KEYS[k]: _checked(file, k, v) for k, v in ours.items()}
-    return Settings(**checked)
+    return {key: _checked(file, key, value, shapes[key]) for key, value in ours.items()}
 
 
-def _checked(file: Path, key: str, value: object) -> str | tuple[str, ...]:
-    """Return a setting's value in the type its field has."""
-    if key == "max-growth" and isinstance(value, dict):
-        value = [f"{pattern}={rate}" for pattern, rate in value.items()]
-    if key in _LISTS:
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise BadSettings(f"{file}: tool.leakscope.{key} must be a list of strings")
-        return tuple(value)
-    if not isinstance(value, str):
-        raise BadSettings(f"{file}: tool.leakscope.{key} must be a string")
-    return value
+def _checked(file: Path, key: str, value: object, shape: Shape) -> Setting:
+    if shape is Shape.LIST:
+        if isinstance(value, dict):
+            value = [f"{name}={setting}" for name, setting in value.items()]
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif shape is Shape.FLAG:
+        if isinstance(value, bool):
+            return value
+    elif isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    raise BadSettings(f"{file}: tool.leakscope.{key} must be {shape.value}")

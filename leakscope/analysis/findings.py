@@ -27,7 +27,7 @@ from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import HELD_BY, HolderEvidence, Step, TypeEvidence
 from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
 from leakscope.model.recording import CaptureKind, Recording
-from leakscope.model.trend import Interval
+from leakscope.model.trend import Interval, Trend
 from leakscope.model.typenames import is_standard
 
 _RARE = 0.05
@@ -70,7 +70,7 @@ def findings_of(source: Source) -> tuple[Finding, ...]:
     rates = {item.trend.key: item.trend.slope.estimate for item in growing}
     leaks = leaks_among(named, rates)
     chains = {item.type: item for item in evidence.types}
-    rest = [item for item in attribute(leaks, growing, chains) if not is_faint(item)]
+    rest = [item for item in attribute(leaks, growing, chains) if not is_faint(item.trend)]
     found = [_from_leak(source, leak, chains) for leak in leaks]
     found += [_from_types(source, group, chains) for group in _grouped(source, rest, chains)]
     found += _from_unnamed(source, unnamed, found)
@@ -80,15 +80,15 @@ def findings_of(source: Source) -> tuple[Finding, ...]:
     return _numbered(found)
 
 
-def is_faint(item: Judged) -> bool:
+def is_faint(trend: Trend) -> bool:
     """Return whether a type's growth is too little to be told from cycles that await gc.
 
     Every program has many objects of the language's own types. Those in cyclic garbage count as
     alive until gc gets to them, which may take longer than a watch; so without a container that
     grows with them, they must have risen by a good part of what there was.
     """
-    gained = item.trend.last - item.trend.first
-    return is_builtin(item.trend.key) and gained < max(FAINT_COUNT, FAINT * item.trend.last)
+    gained = trend.last - trend.first
+    return is_builtin(trend.key) and gained < max(FAINT_COUNT, FAINT * trend.last)
 
 
 def _numbered(found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -145,7 +145,7 @@ def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -
         growth=Growth(
             unit=source.recording.work_unit,
             objects=objects,
-            bytes=_scaled(leak.slope, size) if size > 0 else None,
+            bytes=leak.slope.scaled(size) if size > 0 else None,
         ),
         holder=Holder(
             path=path,
@@ -186,7 +186,7 @@ def _objects(leak: Leak, leading: str) -> Interval:
     if leading in leak.types:
         per_entry = leak.types[leading] / slope.estimate
     whole = round(per_entry)
-    return _scaled(slope, whole if whole and is_near(per_entry, whole) else per_entry)
+    return slope.scaled(whole if whole and is_near(per_entry, whole) else per_entry)
 
 
 def _kept_bytes(leak: Leak) -> dict[str, float]:
@@ -279,7 +279,7 @@ def _from_types(
     leading = lead.trend.key
     last = source.recording.censuses[-1]
     chain = chains[leading].chain if leading in chains else ()
-    sizes = [_scaled(item.trend.slope, mean_size(last, item.trend.key)) for item in group]
+    sizes = [item.trend.slope.scaled(mean_size(last, item.trend.key)) for item in group]
     size = added(sizes)
     return Finding(
         id="",
@@ -348,10 +348,6 @@ def _type_rates(source: Source, leading: str, rates: Mapping[str, float]) -> tup
     per_second = source.growth.axis.per_second if source.recording.counts_work else 1.0
     ordered = sorted(rates.items(), key=lambda rate: (rate[0] != leading, -rate[1], rate[0]))
     return tuple(TypeRate(name, rate, rate * per_second) for name, rate in ordered)
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    return Interval(interval.estimate * factor, interval.low * factor, interval.high * factor)
 
 
 def _unnamed(container: str) -> str:

@@ -1,158 +1,176 @@
-"""Budgets for growth, and whether a diagnosis keeps them. Pure."""
+"""Whether a diagnosis keeps its budgets. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
+from datetime import date
 
+from leakscope.analysis.baseline import Baseline
+from leakscope.analysis.budgets import Budgets
+from leakscope.analysis.findings import is_faint
+from leakscope.analysis.follow import mean_size
 from leakscope.analysis.growth import trends
-from leakscope.errors import UsageError
 from leakscope.model.finding import Diagnosis, Finding, Status, Verdict
-from leakscope.model.gate import Breach, Budget, GateResult, Missable
-from leakscope.model.recording import Recording
-from leakscope.model.trend import Interval, KeyKind
+from leakscope.model.gate import RSS, Breach, Budget, GateResult, KnownLeak, Measure, Missable
+from leakscope.model.recording import Ending, Recording
+from leakscope.model.trend import Interval, KeyKind, Label, Trend
 from leakscope.model.typenames import is_plain
 
-NOTHING_MAY_GROW = Budget(pattern="*", rate=0.0, unit="")
-"""What counts for types that no budget matches. Only confirmed growth exceeds it."""
 
-_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
-_SHORT_UNITS = {"s": "second", "sec": "second", "min": "minute", "h": "hour"}
-
-
-class BadBudget(UsageError):
-    """A budget that makes no sense."""
-
-    hint = "Write TYPE-GLOB=RATE/UNIT, for example 'shop.*=0.01/request' or '*=0'."
-
-
-class WrongUnit(UsageError):
-    """A budget is per something that was not counted."""
-
-    hint = "Count it with --work URL#NAME, or give the budget per second."
-
-
-def parse_budget(text: str) -> Budget:
-    """Return the budget written as `TYPE-GLOB=RATE[/UNIT]`.
-
-    Units of time come out per `second`; without a unit the rate is per whatever is counted.
-    Raises `BadBudget` on anything else.
-    """
-    pattern, equals, amount = (part.strip() for part in text.rpartition("="))
-    if not equals:
-        raise BadBudget(f"{text!r} is no budget: there is no '='")
-    if not pattern:
-        raise BadBudget(f"{text!r} is no budget: no type is named before '='")
-    number, slash, unit = (part.strip() for part in amount.partition("/"))
-    if slash and not unit.isidentifier():
-        raise BadBudget(f"{text!r} is no budget: {unit!r} is no unit of work")
-    unit = _singular(unit.lower())
-    rate = _rate(number, text) / _SECONDS.get(unit, 1.0)
-    return Budget(pattern=pattern, rate=rate, unit="second" if unit in _SECONDS else unit)
-
-
-def judge(diagnosis: Diagnosis, recording: Recording, budgets: Sequence[Budget] = ()) -> GateResult:
+def judge(
+    diagnosis: Diagnosis,
+    recording: Recording,
+    budgets: Sequence[Budget] = (),
+    *,
+    known: Sequence[KnownLeak] = (),
+    today: date = date.min,
+) -> GateResult:
     """Return whether `diagnosis`, made of `recording`, keeps `budgets`.
 
-    Judged is the growth of each confirmed finding's leading type by the most specific budget that
-    matches it, `NOTHING_MAY_GROW` if none does; the types that only grow along with it by budgets
-    that name them (any but `*`). A budget is exceeded when the lower bound of the growth is above
-    it. The gate passes when none is exceeded and the diagnosis is `clean` or `leaking` within its
-    budgets. Raises `WrongUnit` when a budget is per something that was not counted.
+    Judged is the growth of each confirmed finding by the most specific budget that matches its
+    leading type or its holder, `NOTHING_MAY_GROW` if none does; the types that only grow along with
+    it by budgets that name them (any but `*`); resident memory if there is a budget for it. A
+    budget is exceeded when the lower bound of the growth is above it. What is `known`, grows no
+    faster than it did and has not expired `today` lets the build pass.
+
+    The gate passes when no budget is exceeded and every growth that may exceed one is settled.
+    Raises `WrongUnit` when a budget is per something that was not counted.
     """
-    book = _Book(diagnosis, tuple(budgets))
+    held = _Held(recording, Budgets(diagnosis, tuple(budgets)))
     confirmed = [f for f in diagnosis.findings if f.status is Status.CONFIRMED]
-    breaches = [breach for finding in confirmed for breach in book.breaches(finding)]
-    kept = {breach.type: breach for breach in sorted(breaches, key=_excess)}
-    ordered = tuple(sorted(kept.values(), key=lambda b: (-_excess(b), b.type)))
-    failed = {
-        rate.type
-        for finding in confirmed
-        if any(breach.type == finding.type for breach in ordered)
-        for rate in finding.types
-    }
-    settled = diagnosis.verdict in (Verdict.CLEAN, Verdict.LEAKING)
-    let_through = _let_through(recording, failed | kept.keys())
+    over = {finding: _most(held.breaches(finding)) for finding in confirmed}
+    baseline = Baseline.of(known, today)
+    let = {finding for finding in confirmed if baseline.lets(finding)}
+    breaches = [
+        replace(breach, note=baseline.note(finding))
+        for finding, found in over.items()
+        if finding not in let
+        for breach in found
+    ]
+    unsettled = [*held.suspected(), *held.unconfirmed()]
+    for breach, sure in held.resident():
+        (breaches if sure else unsettled).append(breach)
+    exceeded = {breach.fingerprint for breach in breaches}
+    failed = {r.type for f in confirmed if f.fingerprint in exceeded for r in f.types}
+    let_through = _let_through(recording, failed | {breach.type for breach in breaches})
+    measured = _is_measured(diagnosis, recording)
     return GateResult(
-        passed=settled and not ordered,
-        breaches=ordered,
+        passed=measured and not breaches and not unsettled,
+        breaches=_ordered(breaches),
         excluded=_largest(item for item in let_through if not is_plain(item.type)),
         excluded_plain=_largest(item for item in let_through if is_plain(item.type)),
+        unsettled=_ordered(unsettled),
+        known=baseline.entries(let),
+        fixed=baseline.fixed(confirmed) if measured else (),
+        found=baseline.entries(f for f in confirmed if f in let or over[f]),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Book:
-    """The budgets, and what they are held against."""
+class _Held:
+    """What was measured, held against budgets."""
 
-    diagnosis: Diagnosis
-    budgets: tuple[Budget, ...]
+    recording: Recording
+    budgets: Budgets
 
-    def __post_init__(self) -> None:
-        for budget in self.budgets:
-            if budget.unit not in ("", "second", self.diagnosis.work.unit):
-                raise WrongUnit(
-                    f"the budget for {budget.pattern!r} is per {budget.unit}, "
-                    f"but growth was measured per {self.diagnosis.work.unit}"
-                )
-
-    def breaches(self, finding: Finding) -> Iterable[Breach]:
-        """Yield what exceeds its budget in one finding."""
-        yield from self._held(finding.type, finding.growth.objects, self.best(finding.type))
+    def breaches(self, finding: Finding) -> list[Breach]:
+        """Return what exceeds its budget in one finding, its leading type first."""
+        holder = None if finding.holder is None else finding.holder.path
+        budget = self.budgets.best(finding.type, holder)
+        found = self._exceeds(finding.type, _growth(finding, budget), budget)
         widest = _relative(finding.growth.objects)
         for rate in finding.types:
-            budget = self.best(rate.type)
+            budget = self.budgets.best(rate.type)
             if rate.type != finding.type and budget.pattern != "*":
-                slope = Interval(
-                    rate.objects_per_work,
-                    rate.objects_per_work * widest.low,
-                    rate.objects_per_work * widest.high,
+                slope = widest.scaled(rate.objects_per_work)
+                if budget.measure is Measure.BYTES:
+                    slope = slope.scaled(mean_size(self.recording.censuses[-1], rate.type))
+                found += self._exceeds(rate.type, slope, budget)
+        return [replace(b, holder=holder, fingerprint=finding.fingerprint) for b in found]
+
+    def suspected(self) -> Iterable[Breach]:
+        """Yield the suspicions that may exceed their budget."""
+        for finding in self.budgets.diagnosis.findings:
+            holder = None if finding.holder is None else finding.holder.path
+            budget = self.budgets.best(finding.type, holder)
+            growth = _growth(finding, budget)
+            slope = None if growth is None else self.budgets.in_its_unit(growth, budget)
+            if finding.status is Status.SUSPECTED and (slope is None or slope.high > budget.rate):
+                yield Breach(
+                    finding.type,
+                    budget,
+                    slope or finding.growth.objects,
+                    holder=holder,
+                    fingerprint=finding.fingerprint,
                 )
-                yield from self._held(rate.type, slope, budget)
 
-    def best(self, type_name: str) -> Budget:
-        """Return the most specific budget: the longest pattern, the lowest rate among those."""
-        matching = [
-            budget
-            for budget in self.budgets
-            if any(fnmatchcase(name, budget.pattern) for name in _spellings(type_name))
-        ]
-        return min(matching, key=lambda b: (-len(b.pattern), b.rate), default=NOTHING_MAY_GROW)
+    def unconfirmed(self) -> Iterable[Breach]:
+        """Yield the types that rise at rest, above their budget for sure, without confirmation.
 
-    def _held(self, type_name: str, slope: Interval, budget: Budget) -> Iterable[Breach]:
-        factor = self._factor(budget)
-        low = slope.low * factor
-        if low > budget.rate:
-            yield Breach(
-                type=type_name,
-                budget=budget,
-                slope=Interval(slope.estimate * factor, low, slope.high * factor),
-            )
+        In a server at rest little comes and goes, so such a rise is hardly noise, unless it is a
+        faint one of the language's own types.
+        """
+        if not self.recording.at_rest:
+            return
+        told = {rate.type for finding in self.budgets.diagnosis.findings for rate in finding.types}
+        for trend in trends(self.recording):
+            rises = trend.kind is KeyKind.TYPE and trend.label is Label.UNCONFIRMED
+            doubtful = rises and not is_faint(trend)
+            budget = self.budgets.best(trend.key)
+            if doubtful and trend.key not in told and budget.measure is Measure.OBJECTS:
+                yield from self._exceeds(trend.key, trend.slope, budget)
 
-    def _factor(self, budget: Budget) -> float:
-        """Return what turns growth as it was measured into growth as the budget has it."""
-        if budget.unit != "second" or self.diagnosis.work.unit == "second":
-            return 1.0
-        seconds = self.diagnosis.seconds
-        return self.diagnosis.work.total / seconds if seconds > 0 else 0.0
+    def resident(self) -> Iterable[tuple[Breach, bool]]:
+        """Yield what exceeds the budget of resident memory, and whether it does for sure."""
+        budget, rss = self.budgets.rss, self.budgets.diagnosis.rss
+        if budget is None:
+            return
+        if rss is None:
+            nothing = Trend(KeyKind.RSS, RSS, Label.FLAT, Interval(0, 0, 0), 0, 0, "")
+            yield Breach(RSS, budget, nothing.slope, note="it could not be read"), False
+        elif rss.label in (Label.LINEAR, Label.UNCONFIRMED):
+            for breach in self._exceeds(RSS, rss.slope, budget):
+                yield breach, rss.label is Label.LINEAR
+
+    def _exceeds(self, name: str, growth: Interval | None, budget: Budget) -> list[Breach]:
+        if growth is None:
+            return []
+        slope = self.budgets.in_its_unit(growth, budget)
+        return [Breach(name, budget, slope)] if slope.low > budget.rate else []
+
+
+def _growth(finding: Finding, budget: Budget) -> Interval | None:
+    """Return how fast a finding grows, in what its budget counts; None if that is not known."""
+    growth = finding.growth
+    return growth.bytes if budget.measure is Measure.BYTES else growth.objects
+
+
+def _most(found: Sequence[Breach]) -> list[Breach]:
+    """Return one breach for each type, the one with the largest excess."""
+    by_type = {breach.type: breach for breach in sorted(found, key=_excess)}
+    return list(by_type.values())
+
+
+def _ordered(found: Sequence[Breach]) -> tuple[Breach, ...]:
+    return tuple(sorted(_most(found), key=lambda b: (b.type == RSS, -_excess(b), b.type)))
 
 
 def _excess(breach: Breach) -> float:
     return breach.slope.low - breach.budget.rate
 
 
+def _is_measured(diagnosis: Diagnosis, recording: Recording) -> bool:
+    """Return whether it was measured to the end, and long enough for a verdict."""
+    too_short = diagnosis.verdict is Verdict.INCONCLUSIVE and not diagnosis.findings
+    measured = diagnosis.verdict is not Verdict.NOT_MEASURED and not too_short
+    return measured and recording.ending is Ending.COMPLETE
+
+
 def _relative(interval: Interval) -> Interval:
     if interval.estimate <= 0:
         return Interval(1.0, 1.0, 1.0)
     return Interval(1.0, interval.low / interval.estimate, interval.high / interval.estimate)
-
-
-def _spellings(type_name: str) -> tuple[str, ...]:
-    """Return a type's names: `builtins.dict` is `dict` as well."""
-    short = type_name.removeprefix("builtins.")
-    return (type_name,) if short == type_name else (type_name, short)
 
 
 def _let_through(recording: Recording, breached: set[str]) -> list[Missable]:
@@ -165,22 +183,3 @@ def _let_through(recording: Recording, breached: set[str]) -> list[Missable]:
 
 def _largest(items: Iterable[Missable]) -> Missable | None:
     return min(items, key=lambda item: (-item.rate, item.type), default=None)
-
-
-def _rate(number: str, text: str) -> float:
-    try:
-        rate = float(number)
-    except ValueError:
-        raise BadBudget(f"{text!r} is no budget: {number!r} is no number") from None
-    if not math.isfinite(rate):
-        raise BadBudget(f"{text!r} is no budget: the rate must be finite")
-    if rate < 0:
-        raise BadBudget(f"{text!r} is no budget: the rate is negative")
-    return rate
-
-
-def _singular(unit: str) -> str:
-    unit = _SHORT_UNITS.get(unit, unit)
-    if unit.endswith("ies"):
-        return unit[:-3] + "y"
-    return unit[:-1] if unit.endswith("s") and not unit.endswith("ss") else unit

@@ -70,7 +70,7 @@ def caveats_of(
         item.trend
         for item in growth.types
         if item.grows
-        and is_faint(item)
+        and is_faint(item.trend)
         and item.trend.last - item.trend.first >= _WORTH_A_WORD * item.trend.last
     ]
     if not findings and faint:

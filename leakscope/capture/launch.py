@@ -76,6 +76,7 @@ def launch(
     *,
     stop: Literal["wait", "terminate"] = "terminate",
     stdout_to_stderr: bool = True,
+    output: int | None = None,
     ready_within: float = 30.0,
     stop_within: float = 10.0,
 ) -> Iterator[Launched]:
@@ -86,7 +87,7 @@ def launch(
     command until the context is left. On leaving, `stop="wait"` lets it finish; `"terminate"`
     sends it SIGTERM. Whatever is left of it `stop_within` seconds after the SIGTERM is killed, and
     so it is when the context is left by an exception. `stdout_to_stderr` keeps its output out of
-    this process's stdout.
+    this process's stdout; a descriptor given as `output` takes all that it prints.
 
     Raises `CommandNotRun`, `ExitedBeforeReady`, or `NoInterpreterUp` after `ready_within` seconds.
     """
@@ -95,7 +96,7 @@ def launch(
     with passed_on(lambda number: _pass_on(started, number)):
         try:
             with held_back():
-                started.append(_spawn(argv, stdout_to_stderr=stdout_to_stderr))
+                started.append(_spawn(argv, _STDERR if stdout_to_stderr else None, output))
             identity = _await_interpreter(started[0], argv, ready_within)
             python += _process(identity)
             yield Launched(started[0], identity)
@@ -108,11 +109,13 @@ def launch(
             _end(started, python, stop_within)
 
 
-def _spawn(argv: Sequence[str], *, stdout_to_stderr: bool) -> subprocess.Popen[bytes]:
+def _spawn(argv: Sequence[str], stdout: int | None, output: int | None) -> subprocess.Popen[bytes]:
     if not argv or not argv[0]:
         raise CommandNotRun("there is no command to start")
     try:
-        return subprocess.Popen(list(argv), stdout=_STDERR if stdout_to_stderr else None)
+        if output is not None:
+            return subprocess.Popen(list(argv), stdout=output, stderr=output)
+        return subprocess.Popen(list(argv), stdout=stdout)
     except FileNotFoundError as error:
         if Path(argv[0]).exists():
             raise CommandNotRun(f"{argv[0]!r} names an interpreter that is not there") from error

@@ -6,83 +6,102 @@ from pathlib import Path
 
 import click
 
+from leakscope.cli.check_options import budget_options, pace_options, ready_options
 from leakscope.cli.console import refuse_outputs
 from leakscope.cli.options import (
-    Duration,
     capture_option,
-    every_option,
     force_option,
     json_option,
     output_option,
     work_option,
 )
+from leakscope.cli.project import ProjectCommand
 
 _EPILOG = """\b
 Example:
   leakscope check --max-growth 'shop.*=0.01/request' \\
-      --load 'wrk -d 10 http://127.0.0.1:8080/' -- python -m shop --port 8080
+      --load 'wrk -d 2 http://127.0.0.1:8080/' -- python -m shop --port 8080
 
-What is not given is taken from [tool.leakscope] in the nearest pyproject.toml.
+What is not given is taken from [tool.leakscope] in the nearest pyproject.toml: max-growth for
+--max-growth, server for the command, and so on.
+
+Exit status: 0 passed, 1 leak, 2 wrong usage, 3 not measured, 4 inconclusive. For `git bisect run`
+use 125 instead of 3 and 4: sh -c 'leakscope check ...; s=$?; [ $s -gt 1 ] && exit 125; exit $s'
 """
 
 
-@click.command("check", epilog=_EPILOG)
+@click.command("check", cls=ProjectCommand, epilog=_EPILOG)
 @click.argument("server", nargs=-1, metavar="[-- SERVER-CMD...]", type=click.UNPROCESSED)
-@click.option(
-    "--max-growth",
-    multiple=True,
-    metavar="GLOB=RATE/UNIT",
-    help="How fast types that match GLOB may grow, for example 'shop.*=0.01/request'; may be "
-    "given several times, the longest pattern that matches counts. Nothing may grow by default.",
-)
-@click.option("--load", metavar="CMD", help="The command that drives the server; run repeatedly.")
 @click.option("--pid", type=click.IntRange(1), help="Check a server that runs already.")
-@every_option("2s")
-@click.option("--for", "duration", type=Duration(least=0.2), help="How long.  [default: 30s]")
+@click.option("--load", metavar="CMD", help="The command that drives the server: one run, a round.")
 @click.option(
-    "--ready-timeout",
-    type=Duration(),
-    default="30s",
-    show_default=True,
-    help="How long the server may take until it listens.",
+    "--count",
+    metavar="REGEX",
+    help="Finds in what the load command prints how many requests it sent; one group. What wrk, "
+    "ab, hey, oha, k6, locust, vegeta and others print is known.",
 )
+@pace_options
+@ready_options
 @work_option
+@budget_options
 @capture_option
 @output_option(required=False, help_text="Keep the recording in FILE.")
 @json_option
 @force_option
+@click.pass_context
 def command(
+    context: click.Context,
     server: tuple[str, ...],
-    max_growth: tuple[str, ...],
-    load: str | None,
     pid: int | None,
+    load: str | None,
+    count: str | None,
+    rounds: int | None,
+    warm_up: int | None,
+    round_timeout: float,
     every: float | None,
     duration: float | None,
+    no_longer: bool,
     ready_timeout: float,
+    ready_url: str | None,
+    ready_line: str | None,
     work: str | None,
+    max_growth: tuple[str, ...],
+    baseline: Path | None,
+    update_baseline: bool,
     capture_kind: str,
     output: Path | None,
     json_to: str | None,
     force: bool,
 ) -> None:
-    """Start a server, drive it with a load command, and fail if it leaks.
+    """Start a server, drive it with identical rounds of load, and fail if it leaks.
 
-    The gate compares the lower bound of each growth with its budget. Work is counted by --work,
-    or by a request counter that the server publishes at /metrics.
+    After each round the server comes to rest, and what is alive is counted. The gate compares the
+    lower bound of each growth with its budget; a pass says what it could have missed. What would
+    fail the build is measured for as long again first.
+
+    Work is counted by --work, or by a request counter that the server publishes at /metrics, or by
+    what the load says that it sent; else growth is per round.
     """
-    from leakscope.cli.gating import Request, run_gate
+    from leakscope.analysis.budgets import parse_budget
+    from leakscope.cli.check_request import ReadyWhen, Request, pace_of, require_load
+    from leakscope.cli.gating import run_gate
+    from leakscope.cli.project import was_typed
     from leakscope.watching.captures import CaptureChoice
 
     refuse_outputs(output, json_to, force=force)
-    request = Request.merged(
-        server=server,
-        pid=pid,
-        max_growth=max_growth,
-        load=load,
+    request = Request(
+        server=() if was_typed(context, "pid") and not was_typed(context, "server") else server,
+        pid=None if was_typed(context, "server") and not was_typed(context, "pid") else pid,
+        load=require_load(load),
+        count=count,
+        pace=pace_of(rounds=rounds, warm_up=warm_up, every=every, duration=duration),
+        round_timeout=round_timeout,
+        longer=not no_longer,
+        ready=ReadyWhen.of(ready_timeout, ready_url, ready_line),
         work=work,
-        every=every,
-        duration=duration,
-        ready_timeout=ready_timeout,
+        budgets=tuple(parse_budget(text) for text in max_growth),
+        baseline=baseline,
+        update_baseline=update_baseline,
         choice=CaptureChoice(capture_kind),
     )
     raise SystemExit(run_gate(request, output=output, json_to=json_to, force=force))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,14 @@ from leakscope.capture.work import WorkMeter
 from leakscope.cli.console import colour_wanted, deliver, note, report_width
 from leakscope.cli.live import Progress
 from leakscope.errors import ExitCode
+from leakscope.load.interface import Load
 from leakscope.model.finding import Diagnosis, Verdict
 from leakscope.model.recording import Recording
 from leakscope.watching.captures import CaptureChoice, heap_keeper
 from leakscope.watching.opening import connect_to
 from leakscope.watching.recorder import Plan, Recorder
+from leakscope.watching.rest import Rest
+from leakscope.watching.rounds import RoundRecorder
 from leakscope.watching.series import Series
 
 EXIT_CODES = {
@@ -77,6 +80,29 @@ def attached_recorder(
             yield Recorder(series, meter=meter, stop=stop)
 
 
+@contextmanager
+def attached_rounds(
+    identity: ProcessIdentity,
+    load: Load,
+    *,
+    meter: WorkMeter | None = None,
+    choice: CaptureChoice = CaptureChoice.AUTO,
+    keep: bool = False,
+) -> Iterator[RoundRecorder]:
+    """Yield a recorder of rounds of `load`, as `attached_recorder` does; Ctrl-C ends a round."""
+    with connect_to(identity, choice) as connected:
+        note(f"{connected.description}; a sample after each round of the load")
+        with Progress() as progress, stop_on_interrupt(load.stop) as stop:
+            series = Series(
+                connected.target,
+                connected.capture,
+                observer=progress,
+                keep_heap=heap_keeper(connected.capture) if keep else None,
+                system=identity.system,
+            )
+            yield RoundRecorder(series, load, Rest(identity), meter=meter, stop=stop)
+
+
 def conclude(
     recording: Recording,
     *,
@@ -113,14 +139,18 @@ def keep_recording(recording: Recording, output: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Event]:
-    """Yield an event that the first Ctrl-C (or SIGTERM) sets; a second one interrupts."""
+def stop_on_interrupt(also: Callable[[], None] = lambda: None) -> Iterator[Event]:
+    """Yield an event that the first Ctrl-C (or SIGTERM) sets; a second one interrupts.
+
+    `also` is called then.
+    """
     stop = Event()
 
     def end_early(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
+        also()
 
     previous = {number: signal.signal(number, end_early) for number in _ENDING_SIGNALS}
     try:

@@ -5,43 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
 from pathlib import Path
 
+from leakscope.analysis.budgets import units_of
 from leakscope.analysis.diagnose import diagnose
-from leakscope.analysis.gate import judge, parse_budget
+from leakscope.analysis.gate import judge
 from leakscope.capture.launch import launch
 from leakscope.capture.process import ProcessIdentity, identify
 from leakscope.capture.work import WorkMeter
+from leakscope.cli.check_request import IncompleteCheck, Request
 from leakscope.cli.console import colour_wanted, deliver, note, report_width
-from leakscope.cli.diagnosing import EXIT_CODES, attached_recorder, keep_recording
-from leakscope.cli.options import parse_duration
-from leakscope.config import BadSettings, settings_from
-from leakscope.errors import ExitCode, LeakscopeError, UsageError
+from leakscope.cli.diagnosing import attached_recorder, attached_rounds, keep_recording
+from leakscope.errors import ExitCode, LeakscopeError
+from leakscope.load.command import CommandLoad
+from leakscope.load.counted import Counting
+from leakscope.load.interface import Load
+from leakscope.load.loop import load_running
 from leakscope.model.finding import Diagnosis, Verdict
-from leakscope.model.gate import Budget, GateResult
+from leakscope.model.gate import GateResult, KnownLeak
 from leakscope.model.recording import Ending, Recording
 from leakscope.report.gate import render_gate, render_gate_json
 from leakscope.report.terminal import render_terminal
-from leakscope.watching.captures import CaptureChoice
-from leakscope.watching.load import LoadLoop, load_running
-from leakscope.watching.readiness import find_meter, wait_until_listening
-from leakscope.watching.recorder import plan
+from leakscope.storage.baseline import load_baseline, save_baseline
+from leakscope.watching.printed import Printed, printed
+from leakscope.watching.readiness import (
+    find_meter,
+    wait_until_answering,
+    wait_until_listening,
+    wait_until_said,
+)
+from leakscope.watching.recorder import Plan
+from leakscope.watching.rounds import NothingServed, RoundPlan
 from leakscope.watching.work import meter_for
-
-_USUAL_EVERY_S = 2.0
-_USUAL_DURATION_S = 30.0
-
-
-class IncompleteCheck(UsageError):
-    """The command line and the settings together do not say what to check."""
-
-    hint = "For example: leakscope check --load 'wrk http://127.0.0.1:8080/' -- python -m shop"
-
-
-class NothingServed(LeakscopeError):
-    """The load ran and the server's work counter stood still."""
-
-    hint = "Run the load command by itself: does it reach this server? Does --work count its work?"
 
 
 class ServerEnded(LeakscopeError):
@@ -51,179 +48,193 @@ class ServerEnded(LeakscopeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """Everything a check needs to know."""
+class _Server:
+    """A server that is ready to be driven."""
 
-    server: tuple[str, ...]
-    pid: int | None
-    budgets: tuple[Budget, ...]
-    load: str
-    work: str | None
-    every: float | None
-    duration: float
-    ready_timeout: float
-    choice: CaptureChoice = CaptureChoice.AUTO
-
-    @classmethod
-    def merged(
-        cls,
-        *,
-        server: tuple[str, ...],
-        pid: int | None,
-        max_growth: tuple[str, ...],
-        load: str | None,
-        work: str | None,
-        every: float | None,
-        duration: float | None,
-        ready_timeout: float,
-        choice: CaptureChoice = CaptureChoice.AUTO,
-    ) -> Request:
-        """Return what the command line says, completed by the project's settings.
-
-        Raises a `UsageError` if something is missing or makes no sense.
-        """
-        settings = settings_from(Path.cwd())
-        server = server or (() if pid is not None else settings.server)
-        load = load or settings.load
-        if not load:
-            raise IncompleteCheck("no load command: nothing would be measured")
-        if bool(server) == (pid is not None):
-            raise IncompleteCheck("give either a server command behind `--` or --pid")
-        return cls(
-            server=server,
-            pid=pid,
-            budgets=tuple(parse_budget(text) for text in max_growth or settings.max_growth),
-            load=load,
-            work=work or settings.work,
-            every=every if every is not None else _seconds(settings.every, "every"),
-            duration=duration or _seconds(settings.duration, "for") or _USUAL_DURATION_S,
-            ready_timeout=ready_timeout,
-            choice=choice,
-        )
+    identity: ProcessIdentity
+    ports: tuple[int, ...]
+    """TCP ports it listens on."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One measurement and what the gate says of it."""
+class _Measured:
+    """What was measured, and why no more."""
 
     recording: Recording
-    diagnosis: Diagnosis
-    result: GateResult
+    failure: LeakscopeError | None = None
 
-    @classmethod
-    def of(cls, recording: Recording, budgets: tuple[Budget, ...]) -> _Judged:
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """Judges recordings by what was asked for."""
+
+    request: Request
+    known: tuple[KnownLeak, ...]
+    today: date
+
+    def judge(self, recording: Recording) -> tuple[Diagnosis, GateResult]:
         diagnosis = diagnose(recording)
-        return cls(recording, diagnosis, judge(diagnosis, recording, budgets))
+        result = judge(
+            diagnosis, recording, self.request.budgets, known=self.known, today=self.today
+        )
+        return diagnosis, result
 
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether another measurement is worth its time before a build fails of this one."""
-        unsure = self.diagnosis.verdict is Verdict.INCONCLUSIVE and bool(self.diagnosis.findings)
-        return self.recording.ending is Ending.COMPLETE and (unsure or bool(self.result.breaches))
+    def doubt(self, recording: Recording) -> str | None:
+        """Return why a recording is not enough to decide, None if it is.
 
-    def after(self, first: _Judged) -> _Judged:
-        """Return this measurement, told that it is the second of two."""
-        grown = ", ".join(sorted({finding.type for finding in first.diagnosis.findings}))
-        words = "goes on growing" if self.result.breaches else "does not grow in the second"
-        told = f"Measured twice: {grown} grew in the first measurement and {words}."
-        caveats = (*self.diagnosis.caveats, told)
-        return replace(self, diagnosis=replace(self.diagnosis, caveats=caveats))
+        Before a build fails, what grows has to go on.
+        """
+        diagnosis, result = self.judge(recording)
+        if result.passed:
+            return None
+        names = [f.holder.path if f.holder is not None else f.type for f in diagnosis.findings]
+        names += [breach.type for breach in result.unsettled if not breach.fingerprint]
+        told = names[0] if names else diagnosis.reason
+        return f"to be sure of what grows ({told})"
 
 
 def run_gate(request: Request, *, output: Path | None, json_to: str | None, force: bool) -> int:
     """Measure, report, decide; return the exit code.
 
-    What would fail the build is measured a second time, and only fails it if it goes on.
+    What would fail the build is measured for as long again, and only fails it if it goes on.
     """
-    with _server(request) as identity:
-        ports = wait_until_listening(identity, request.ready_timeout)
-        with load_running(request.load) as load:
-            meter = _meter(request, ports)
-            judged = _measured(request, identity, meter, load, keep=output is not None)
-        failure = load.failure
-    recording, diagnosis, result = judged.recording, judged.diagnosis, judged.result
+    known = load_baseline(request.baseline) if request.baseline is not None else ()
+    gate = _Gate(request, known, date.today())
+    load = CommandLoad(
+        request.load, within=request.round_timeout, counting=Counting.by(request.count)
+    )
+    with _server(request) as server:
+        measured = _measure(request, server, load, gate, keep=output is not None)
+    recording = measured.recording
+    diagnosis, result = gate.judge(recording)
+    if measured.failure is not None:
+        result = replace(result, passed=False)
     text = render_terminal(diagnosis, width=report_width(), color=colour_wanted())
+    decision = render_gate(result, recording.work_unit, width=report_width(), color=colour_wanted())
     deliver(
-        f"{text.rstrip()}\n{render_gate(result, recording.work_unit, width=report_width())}",
-        render_gate_json(diagnosis, result),
-        json_to,
-        force=force,
+        f"{text.rstrip()}\n{decision}", render_gate_json(diagnosis, result), json_to, force=force
     )
     if output is not None:
         keep_recording(recording, output, force=force)
         note(f"recording written to {output}")
-    if failure is not None:
-        raise failure
+    if measured.failure is not None:
+        raise measured.failure
     if recording.ending is Ending.TARGET_EXITED:
         raise ServerEnded("the server exited while it was measured")
-    if result.breaches:
-        return ExitCode.LEAKING
-    if diagnosis.verdict is Verdict.LEAKING:  # Within its budget.
-        return ExitCode.CLEAN
-    return EXIT_CODES[diagnosis.verdict]
+    return _conclude(request, diagnosis, result)
 
 
-def _measured(
-    request: Request,
-    identity: ProcessIdentity,
-    meter: WorkMeter | None,
-    load: LoadLoop,
-    *,
-    keep: bool,
-) -> _Judged:
-    first = _Judged.of(_record(request, identity, meter, load, keep=keep), request.budgets)
-    if load.failure is not None or not first.is_doubtful:
-        return first
-    note("something grows: measuring a second time, to be sure")
-    second = _Judged.of(_record(request, identity, meter, load, keep=keep), request.budgets)
-    return second.after(first)
+def _conclude(request: Request, diagnosis: Diagnosis, result: GateResult) -> int:
+    """Return the exit code; write the baseline first if that was asked for."""
+    if result.passed or result.breaches:
+        if request.update_baseline and request.baseline is not None:
+            save_baseline(request.baseline, result.found)
+            note(f"{len(result.found)} known leaks written to {request.baseline}")
+            return ExitCode.CLEAN
+        return ExitCode.LEAKING if result.breaches else ExitCode.CLEAN
+    if diagnosis.verdict is Verdict.NOT_MEASURED:
+        return ExitCode.NOT_MEASURED
+    return ExitCode.INCONCLUSIVE
 
 
-def _record(
-    request: Request,
-    identity: ProcessIdentity,
-    meter: WorkMeter | None,
-    load: LoadLoop,
-    *,
-    keep: bool,
-) -> Recording:
-    schedule = plan(request.every, request.duration, usual=_USUAL_EVERY_S)
-    with attached_recorder(
-        identity, schedule, meter=meter, choice=request.choice, keep=keep
+def _measure(
+    request: Request, server: _Server, load: Load, gate: _Gate, *, keep: bool
+) -> _Measured:
+    if isinstance(request.pace, RoundPlan):
+        return _by_rounds(request, request.pace, server, load, gate, keep=keep)
+    return _by_the_clock(request, request.pace, server, load, gate, keep=keep)
+
+
+def _by_rounds(
+    request: Request, pace: RoundPlan, server: _Server, load: Load, gate: _Gate, *, keep: bool
+) -> _Measured:
+    meter = _meter(request, server)
+    with attached_rounds(
+        server.identity, load, meter=meter, choice=request.choice, keep=keep
     ) as recorder:
-        recorder.finished = load.failed
-        recording = recorder.record(schedule)
+        recorder.accept = partial(_require_units, request)
+        if request.longer:
+            recorder.doubt = gate.doubt
+        recording = recorder.record(pace)
+    return _Measured(recording, recorder.failure)
+
+
+def _by_the_clock(
+    request: Request, pace: Plan, server: _Server, load: Load, gate: _Gate, *, keep: bool
+) -> _Measured:
+    """Measure under load that goes on; a second time if the first would fail the build."""
+    with load_running(load) as loop:
+        meter = _meter(request, server)
+
+        def once() -> Recording:
+            with attached_recorder(
+                server.identity, pace, meter=meter, choice=request.choice, keep=keep
+            ) as recorder:
+                recorder.finished = loop.failed
+                return recorder.record(pace)
+
+        recording = once()
+        _require_units(request, recording.work_unit)
+        reason = gate.doubt(recording) if request.longer else None
+        whole = recording.ending is Ending.COMPLETE and not loop.failed()
+        if whole and reason is not None:
+            note(f"something grows: measuring a second time, {reason}")
+            recording = _told_twice(recording, once(), gate)
+        failure = loop.failure
     work = [census.work for census in recording.censuses if census.work is not None]
-    if meter is not None and load.failure is None and len(work) > 1 and work[-1] <= work[0]:
-        raise NothingServed(f"nothing was served: the counter stood still at {work[-1]:g}")
-    return recording
+    if meter is not None and failure is None and len(work) > 1 and work[-1] <= work[0]:
+        failure = NothingServed(f"nothing was served: the counter stood still at {work[-1]:g}")
+    return _Measured(recording, failure)
 
 
-def _meter(request: Request, ports: tuple[int, ...]) -> WorkMeter | None:
+def _told_twice(first: Recording, second: Recording, gate: _Gate) -> Recording:
+    """Return the second of two measurements, with what the first one showed."""
+    grown = ", ".join(sorted({finding.type for finding in gate.judge(first)[0].findings}))
+    goes_on = bool(gate.judge(second)[1].breaches)
+    words = "goes on growing" if goes_on else "does not grow in the second"
+    told = f"Measured twice: {grown} grew in the first measurement and {words}."
+    return replace(second, caveats=(*second.caveats, told)) if grown else second
+
+
+def _meter(request: Request, server: _Server) -> WorkMeter | None:
     """Return the work meter: the one asked for, or one that the server offers."""
-    meter = meter_for(request.work) or find_meter(ports)
-    per_work = [b for b in request.budgets if b.unit not in ("", "second")]
-    if meter is None and per_work:
+    return meter_for(request.work) or find_meter(server.ports)
+
+
+def _require_units(request: Request, counted: str) -> None:
+    """Raise unless what the budgets are per was counted."""
+    units = units_of(request.budgets)
+    if units and counted in ("second", "round"):
         raise IncompleteCheck(
-            f"a budget is per {per_work[0].unit}, and no counter says how many there were",
-            hint="Give --work URL#NAME, or a budget per second.",
+            f"a budget is per {units[0]}, and nothing says how many there were",
+            hint="Give --work URL#NAME, or --count with what the load command prints, or a budget "
+            f"per {counted}.",
         )
-    return meter
 
 
 @contextmanager
-def _server(request: Request) -> Iterator[ProcessIdentity]:
+def _server(request: Request) -> Iterator[_Server]:
+    """Yield the server once it is ready; end it on leaving if we started it."""
     if request.pid is not None:
-        yield identify(request.pid)
+        identity = identify(request.pid)
+        yield _Server(identity, _ready(request, identity, None))
         return
-    with launch(request.server, stop="terminate", stdout_to_stderr=True) as launched:
-        yield launched.identity
+    if request.ready.line is None:
+        with launch(request.server, stop="terminate", stdout_to_stderr=True) as launched:
+            yield _Server(launched.identity, _ready(request, launched.identity, None))
+        return
+    with (
+        printed(request.ready.line) as output,
+        launch(request.server, stop="terminate", output=output.descriptor) as launched,
+    ):
+        yield _Server(launched.identity, _ready(request, launched.identity, output))
 
 
-def _seconds(text: str | None, key: str) -> float | None:
-    if text is None:
-        return None
-    seconds = parse_duration(text)
-    if seconds is None or seconds <= 0:
-        raise BadSettings(f"tool.leakscope.{key}: {text!r} is no time span")
-    return seconds
+def _ready(request: Request, identity: ProcessIdentity, output: Printed | None) -> tuple[int, ...]:
+    """Wait until the server is ready; return its ports."""
+    ready = request.ready
+    if output is not None:
+        wait_until_said(identity, output, ready.timeout)
+    if ready.url is not None:
+        wait_until_answering(identity, ready.url, ready.timeout)
+    return wait_until_listening(identity, ready.timeout)

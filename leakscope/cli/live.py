@@ -69,8 +69,8 @@ class Progress:
     def prolonged(self, reason: str, samples: int) -> None:
         """Say that the watch goes on, and how to end it."""
         text = (
-            f"nothing can be told yet ({printable(reason)}): going on for as long again, until "
-            f"sample {samples}; Ctrl-C ends it, --no-longer forbids it"
+            f"{printable(reason)}: going on for as long again, until sample "
+            f"{samples}; Ctrl-C ends it, --no-longer forbids it"
         )
         if self._live is None:
             note(text)

@@ -58,6 +58,10 @@ class Interval:
     low: float
     high: float
 
+    def scaled(self, factor: float) -> Interval:
+        """Return it in another unit, of which `factor` make one of this; `factor` >= 0."""
+        return Interval(self.estimate * factor, self.low * factor, self.high * factor)
+
 
 @dataclass(frozen=True, slots=True)
 class Trend:

@@ -2,83 +2,157 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from leakscope.model.finding import Diagnosis
-from leakscope.model.gate import Breach, GateResult, Missable
+from leakscope.model.gate import Breach, Budget, GateResult, KnownLeak, Measure, Missable
 from leakscope.report.documents import Json, dump, interval
 from leakscope.report.json import report_document
 from leakscope.report.layout import Page, Span, Style
-from leakscope.report.text import interval_text, number, plural, type_text
+from leakscope.report.text import (
+    bytes_text,
+    interval_text,
+    number,
+    plural,
+    printable,
+    type_text,
+)
 
 
 def render_gate(result: GateResult, unit: str, *, width: int = 100, color: bool = False) -> str:
-    """Return the gate's decision; rates are objects per `unit`.
+    """Return the gate's decision; rates are per `unit`.
 
     A pass says what it does not exclude, a failure each budget that was exceeded.
     """
     page = Page(width, color=color)
+    style, verdict, words = headline(result)
+    page.put((Span(verdict, style), Span(words)), hang="  ")
     if result.passed:
-        words = Span("no type grew faster than its budget")
-        page.put((Span("GATE PASSED:", Style.GOOD), words), hang="  ")
-        _put_missable(page, result, unit)
-    elif not result.breaches:
-        page.put(
-            (
-                Span("GATE NOT PASSED:", Style.WARN),
-                Span("no budget was exceeded, but the measurement does not show that none is"),
-            ),
-            hang="  ",
-        )
-    else:
-        count = plural(len(result.breaches), "type")
-        words = Span(f"{count} grew faster than the budget allows")
-        page.put((Span("GATE FAILED:", Style.BAD), words), hang="  ")
+        missed = missable_text(result, unit)
+        if missed:
+            page.put((Span(f"could have been missed: {missed}"),), indent="  ")
     for breach in result.breaches:
-        _put_breach(page, breach, unit)
+        _put_breach(page, breach, unit, "")
+    for breach in result.unsettled:
+        _put_breach(page, breach, unit, "perhaps ")
+    for title, leaks in (("known", result.known), ("fixed", result.fixed)):
+        for leak in leaks:
+            _put_known(page, title, leak)
+    if result.fixed:
+        page.put((Span("what is fixed can leave the baseline: --update-baseline"),), indent="  ")
     return page.text()
+
+
+def headline(result: GateResult) -> tuple[Style, str, str]:
+    """Return how the decision is shown, its name, and what it means."""
+    if result.passed:
+        known = f", {plural(len(result.known), 'known leak')} aside" if result.known else ""
+        return Style.GOOD, "GATE PASSED:", f"nothing grew faster than its budget{known}"
+    if result.breaches:
+        count = plural(len(result.breaches), "type")
+        return Style.BAD, "GATE FAILED:", f"{count} grew faster than the budget allows"
+    if result.unsettled:
+        count = plural(len(result.unsettled), "type")
+        words = f"{count} may have grown faster than the budget allows"
+        return Style.WARN, "GATE NOT PASSED:", f"{words}; more rounds would tell"
+    words = "no budget was exceeded, but the measurement does not show that none is"
+    return Style.WARN, "GATE NOT PASSED:", words
+
+
+def missable_text(result: GateResult, unit: str) -> str:
+    """Return the smallest leak that the run could have missed; empty if nothing was counted."""
+    bounds = [item for item in (result.excluded, result.excluded_plain) if item is not None]
+    if not bounds:
+        return ""
+    most = " or ".join(f"{number(item.rate)} {type_text(item.type)}" for item in bounds)
+    return f"less than {most} per {unit}"
+
+
+def breach_text(breach: Breach, unit: str) -> str:
+    """Return how fast something grew: `+1.00 per request [0.99, 1.01]`."""
+    slope, per = breach.slope, breach.budget.unit or unit
+    if breach.budget.measure is Measure.BYTES:
+        low, high = bytes_text(slope.low), bytes_text(slope.high)
+        return f"{bytes_text(slope.estimate, signed=True)} per {per} [{low}, {high}]"
+    spread = interval_text(slope.estimate, slope.low, slope.high)
+    return f"{number(slope.estimate, signed=True)} per {per} {spread}"
+
+
+def budget_text(budget: Budget) -> str:
+    """Return a budget as `0.010 (shop.*)`."""
+    in_bytes = budget.measure is Measure.BYTES
+    rate = bytes_text(budget.rate) if in_bytes else number(budget.rate)
+    return f"{rate} ({printable(budget.pattern)})"
 
 
 def render_gate_json(diagnosis: Diagnosis, result: GateResult) -> str:
     """Return the JSON report of `diagnosis` with the decision under `gate`."""
+    unit = diagnosis.work.unit
     gate: dict[str, Json] = {
         "passed": result.passed,
         "excluded": _missable(result.excluded),
         "excluded_plain": _missable(result.excluded_plain),
-        "breaches": [
-            {
-                "type": breach.type,
-                "pattern": breach.budget.pattern,
-                "budget": breach.budget.rate,
-                "unit": breach.budget.unit or diagnosis.work.unit,
-                "slope": interval(breach.slope),
-            }
-            for breach in result.breaches
-        ],
+        "breaches": _breaches(result.breaches, unit),
+        "unsettled": _breaches(result.unsettled, unit),
+        "known": [_known(leak) for leak in result.known],
+        "fixed": [_known(leak) for leak in result.fixed],
     }
     return dump({**report_document(diagnosis), "gate": gate})
-
-
-def _put_missable(page: Page, result: GateResult, unit: str) -> None:
-    """Say the smallest leak that the run could have missed."""
-    bounds = [item for item in (result.excluded, result.excluded_plain) if item is not None]
-    if not bounds:
-        return
-    most = " or ".join(f"{number(item.rate)} {type_text(item.type)}" for item in bounds)
-    page.put((Span(f"could have been missed: less than {most} per {unit}"),), indent="  ")
 
 
 def _missable(item: Missable | None) -> Json:
     return None if item is None else {"type": item.type, "rate": item.rate}
 
 
-def _put_breach(page: Page, breach: Breach, unit: str) -> None:
-    slope, budget = breach.slope, breach.budget
+def _breaches(breaches: Sequence[Breach], unit: str) -> list[Json]:
+    return [
+        {
+            "type": breach.type,
+            "holder": breach.holder,
+            "fingerprint": breach.fingerprint,
+            "pattern": breach.budget.pattern,
+            "budget": breach.budget.rate,
+            "measure": breach.budget.measure.value,
+            "unit": breach.budget.unit or unit,
+            "slope": interval(breach.slope),
+            "note": breach.note,
+        }
+        for breach in breaches
+    ]
+
+
+def _known(leak: KnownLeak) -> Json:
+    return {
+        "fingerprint": leak.fingerprint,
+        "type": leak.type,
+        "holder": leak.holder,
+        "rate": leak.rate,
+        "unit": leak.unit,
+        "reason": leak.reason,
+        "expires": None if leak.expires is None else leak.expires.isoformat(),
+    }
+
+
+def _put_breach(page: Page, breach: Breach, unit: str, before: str) -> None:
+    page.put(
+        (Span(before + type_text(breach.type), Style.STRONG), Span(breach_text(breach, unit))),
+        f"budget {budget_text(breach.budget)}",
+        *((f"({printable(breach.note)})",) if breach.note else ()),
+        indent="  ",
+        hang="    ",
+    )
+
+
+def _put_known(page: Page, title: str, leak: KnownLeak) -> None:
+    where = f" in {printable(leak.holder)}" if leak.holder else ""
+    until = f", until {leak.expires.isoformat()}" if leak.expires is not None else ""
+    reason = f": {printable(leak.reason)}" if leak.reason else ""
     page.put(
         (
-            Span(type_text(breach.type), Style.STRONG),
-            Span(f"{number(slope.estimate, signed=True)} per {budget.unit or unit}"),
-            Span(interval_text(slope.estimate, slope.low, slope.high)),
+            Span(f"{title}:"),
+            Span(f"{type_text(leak.type)}{where}"),
+            Span(f"{number(leak.rate, signed=True)} per {printable(leak.unit)}{until}{reason}"),
         ),
-        f"budget {number(budget.rate)} ({budget.pattern})",
         indent="  ",
         hang="    ",
     )

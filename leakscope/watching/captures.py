@@ -24,6 +24,7 @@ from leakscope.model.recording import CaptureKind
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_evidence import explain
 from leakscope.watching.heap_keeping import kept, view_of
+from leakscope.watching.heap_live import live_reading
 from leakscope.watching.heap_roots import KnownObjects
 from leakscope.watching.heap_view import HeapView
 
@@ -110,6 +111,23 @@ class FrozenCensusCapture:
                 self._known = KnownObjects.of(heap.heap.snapshot)
         return reading
 
+    def census_of_live(self) -> Reading:
+        """Count what is alive now, without cyclic garbage that gc has not got to yet.
+
+        That takes a snapshot: the pause is the same, the copy works longer than for a census.
+        What there is at the second time is remembered, to tell later what is new. Raises
+        `HeapTooLarge`, `KernelsMissing`, or what a snapshot raises.
+        """
+        self._require_room()
+        with self._native.snapshot() as opened:
+            view = view_of(opened)
+        self._censuses += 1
+        if self._censuses >= REMEMBERED_AT and self._known is None:
+            self._known = KnownObjects.of(view.snapshot)
+        reading = live_reading(view)
+        self._objects = view.snapshot.objects
+        return reading
+
     def gather(self, suspects: Suspects) -> Evidence:
         """Find out who holds the suspects; see `Capture.gather`."""
         try:
@@ -145,16 +163,19 @@ class FrozenCensusCapture:
         be done. Raises `HeapTooLarge`,
         `KernelsMissing`, or what a snapshot raises.
         """
+        self._require_room()
+        told("objects and references")
+        with self._native.snapshot() as heap:
+            yield view_of(heap, at=at, work=work, told=told)
+        self._known = KnownObjects.of(heap.heap.snapshot)
+
+    def _require_room(self) -> None:
         if not kernels.available():
             raise KernelsMissing("the graph kernels were not built")
         if self._objects > LARGEST:
             raise HeapTooLarge(f"{self._objects} objects take too long to look into")
         if psutil.virtual_memory().available < BYTES_PER_OBJECT * self._objects:
             raise HeapTooLarge(f"no memory here for the graph of {self._objects} objects")
-        told("objects and references")
-        with self._native.snapshot() as heap:
-            yield view_of(heap, at=at, work=work, told=told)
-        self._known = KnownObjects.of(heap.heap.snapshot)
 
     def _explained(self, suspects: Suspects) -> Evidence:
         if not suspects:

@@ -1,14 +1,18 @@
-"""When a server that was just started can be driven: once it listens."""
+"""When a server that was just started can be driven: once it listens, answers, or says so."""
 
 from __future__ import annotations
 
+import http.client
 import time
+import urllib.error
+import urllib.request
 
 import psutil
 
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.work import CounterUnreachable, PrometheusCounter, WorkMeter, WorkNotRead
 from leakscope.errors import LeakscopeError
+from leakscope.watching.printed import Printed
 
 _POLL_S = 0.05
 _SETTLED_S = 1.0
@@ -17,8 +21,11 @@ _ATTEMPTS = 3
 """How often a page that does not answer is asked for: the server may be busy starting."""
 
 
+_SERVER_ERROR = 500
+
+
 class NeverReady(LeakscopeError):
-    """The server did not open a port."""
+    """The server did not become ready in time."""
 
     hint = "Look at its output above; give it longer with --ready-timeout."
 
@@ -45,6 +52,52 @@ def wait_until_listening(identity: ProcessIdentity, timeout: float) -> tuple[int
         if now > deadline:
             raise NeverReady(f"the server opened no TCP port within {timeout:g} seconds")
         time.sleep(_POLL_S)
+
+
+def wait_until_answering(identity: ProcessIdentity, url: str, timeout: float) -> None:
+    """Return once `url` is answered with anything but a server's error (5xx).
+
+    Raises `NeverReady` after `timeout` seconds, and `TargetGone` if the process exits before.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + timeout
+    while True:
+        identity.verify()
+        answer = _answer(opener, url, max(0.1, deadline - time.monotonic()))
+        if answer == "":
+            return
+        if time.monotonic() > deadline:
+            raise NeverReady(f"{url} was not served within {timeout:g} seconds: {answer}")
+        time.sleep(_POLL_S)
+
+
+def wait_until_said(identity: ProcessIdentity, output: Printed, timeout: float) -> None:
+    """Return once the server has printed the line that `output` looks for.
+
+    Raises `NeverReady` after `timeout` seconds, and `TargetGone` if the process exits before.
+    """
+    deadline = time.monotonic() + timeout
+    while not output.seen.wait(_POLL_S):
+        identity.verify()
+        if time.monotonic() > deadline:
+            raise NeverReady(f"the server printed no such line within {timeout:g} seconds")
+    if not output.matched:
+        identity.verify()
+        raise NeverReady("the server closed its output without such a line")
+
+
+def _answer(opener: urllib.request.OpenerDirector, url: str, timeout: float) -> str:
+    """Return what is wrong with the answer at `url`; empty if nothing is."""
+    try:
+        opener.open(url, timeout=timeout).close()
+    except urllib.error.HTTPError as answer:
+        answer.close()
+        return f"it answered {answer.code}" if answer.code >= _SERVER_ERROR else ""
+    except urllib.error.URLError as problem:
+        return str(problem.reason)
+    except (OSError, http.client.HTTPException) as problem:
+        return str(problem) or type(problem).__name__
+    return ""
 
 
 def find_meter(ports: tuple[int, ...]) -> WorkMeter | None:

@@ -100,7 +100,9 @@ class Recorder:
         if diagnosis.verdict is not Verdict.INCONCLUSIVE or self.finished():
             return Ending.COMPLETE
         if series.observer is not None:
-            series.observer.prolonged(diagnosis.reason, plan.twice.samples)
+            series.observer.prolonged(
+                f"nothing can be told yet ({diagnosis.reason})", plan.twice.samples
+            )
         ending = series.gather(Ending.COMPLETE)
         if ending is not Ending.COMPLETE:
             return ending

@@ -38,7 +38,7 @@ class Observer(Protocol):
         ...
 
     def prolonged(self, reason: str, samples: int) -> None:
-        """Take note that more samples are taken, so many in all, since nothing can be told yet."""
+        """Take note that more samples are taken, so many in all, and why."""
         ...
 
 

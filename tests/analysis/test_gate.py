@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from leakscope.analysis.budgets import BadBudget, WrongUnit, parse_budget
 from leakscope.analysis.diagnose import diagnose
-from leakscope.analysis.gate import BadBudget, WrongUnit, judge, parse_budget
+from leakscope.analysis.gate import judge
 from leakscope.model.gate import Budget, GateResult
 from leakscope.model.recording import Recording
 from tests.builders import evidence_of, holder, recording_of
@@ -69,7 +70,7 @@ def test_budgets_are_read(text: str, budget: Budget) -> None:
         ("", "there is no '='"),
         ("shop.Order", "there is no '='"),
         ("0.01/request", "there is no '='"),
-        ("=0.01", "no type is named"),
+        ("=0.01", "nothing is named"),
         ("shop.*=", "'' is no number"),
         ("shop.*=lots", "'lots' is no number"),
         ("shop.*=-1", "negative"),
@@ -84,7 +85,7 @@ def test_nonsense_is_refused_with_a_hint(text: str, complaint: str) -> None:
     with pytest.raises(BadBudget, match="is no budget") as refusal:
         parse_budget(text)
     assert complaint in str(refusal.value)
-    assert "TYPE-GLOB=RATE/UNIT" in refusal.value.remedy
+    assert "GLOB=RATE/UNIT" in refusal.value.remedy
 
 
 def test_nothing_may_grow_by_default() -> None:

@@ -17,7 +17,7 @@ def test_a_pass_says_what_it_could_have_missed() -> None:
     missed = (Missable("shop.Order", 0.0031), Missable("builtins.str", 1.2))
     first, second = render_gate(GateResult(True, (), *missed), "request").splitlines()
 
-    assert first == "GATE PASSED: no type grew faster than its budget"
+    assert first == "GATE PASSED: nothing grew faster than its budget"
     assert second == "  could have been missed: less than 0.0031 shop.Order or 1.20 str per request"
 
 
@@ -44,12 +44,19 @@ def test_the_document_is_the_report_and_the_decision() -> None:
         "breaches": [
             {
                 "type": "shop.Order",
+                "holder": None,
+                "fingerprint": None,
                 "pattern": "shop.*",
                 "budget": 0.01,
+                "measure": "objects",
                 "unit": "request",
                 "slope": {"estimate": 1.0, "low": 0.99, "high": 1.01},
+                "note": "",
             }
         ],
+        "unsettled": [],
+        "known": [],
+        "fixed": [],
     }
 
 

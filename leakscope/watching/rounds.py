@@ -1,0 +1,231 @@
+"""The measuring loop of a check: the same work again and again, a sample after each round.
+
+Between two samples the server has done a known amount of work and has come to rest. So a leak of
+`k` objects per request gains the same in every round, and what is in flight under load, or waits
+for the collector, is no noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+
+from leakscope.analysis.kernels import GraphTooLarge, KernelsMissing
+from leakscope.capture.heapreader import HeapTooLarge
+from leakscope.capture.interface import Reading
+from leakscope.capture.native import NotEnoughMemory
+from leakscope.capture.work import WorkMeter
+from leakscope.errors import LeakscopeError, UsageError
+from leakscope.load.interface import Load, Served
+from leakscope.model.recording import Ending, Recording
+from leakscope.watching.captures import FrozenCensusCapture
+from leakscope.watching.rest import Rest
+from leakscope.watching.series import Series
+
+FEWEST_ROUNDS = 6
+"""Counted rounds that a verdict needs."""
+WARM_UP_SAMPLED = 2
+"""Rounds of warm-up after which samples are taken: the last ones. The analysis drops them, and
+tells by them what grew at first."""
+_LEAST_SHARE = 0.9
+"""Share of the requests of a round that must land."""
+_UNEVEN = 0.1
+"""Share of the usual work below which a round was not like the others."""
+_IDLE_S = 0.03
+"""Processor time that a server which was asked anything uses at least in all counted rounds."""
+
+
+class TooFewLanded(LeakscopeError):
+    """The requests of a round did not reach the server, or were not served."""
+
+    hint = "Send one by hand (curl -v URL): does the server answer it?"
+
+
+class NothingServed(LeakscopeError):
+    """The load ran and the server's work counter stood still."""
+
+    hint = "Run the load command by itself: does it reach this server? Does --work count its work?"
+
+
+class TooFewRounds(UsageError):
+    """So few rounds can show nothing."""
+
+    hint = f"Count {FEWEST_ROUNDS} rounds or more, with less work in each if that takes too long."
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPlan:
+    """How many rounds are run."""
+
+    counted: int = 8
+    warm_up: int = 2
+
+    def __post_init__(self) -> None:
+        if self.counted < FEWEST_ROUNDS:
+            raise TooFewRounds(f"{self.counted} rounds are too few to tell growth from chance")
+
+    @property
+    def samples(self) -> int:
+        """How many samples that makes."""
+        return self.counted + min(self.warm_up, WARM_UP_SAMPLED)
+
+
+@dataclass(slots=True)
+class RoundRecorder:
+    """Makes one recording of one connected server, round by round.
+
+    Work is what the server's counter says if there is one, else what the load counts, else rounds.
+    What was measured before a failure is kept: see `failure`.
+    """
+
+    series: Series
+    load: Load
+    rest: Rest
+    meter: WorkMeter | None = None
+    stop: Event = field(default_factory=Event)
+    doubt: Callable[[Recording], str | None] = lambda _recording: None
+    """Whether a recording does not settle the matter, and what would; as many rounds are run again
+    then, once."""
+    accept: Callable[[str], None] = lambda _unit: None
+    """Told after the first round what is counted; raises a `UsageError` if that is of no use."""
+    failure: LeakscopeError | None = None
+    """Why it ended before all rounds were run, if it was not the server's end."""
+    _exact: bool = True
+    _rounds: int = 0
+    _landed: int = 0
+    _work: list[float] = field(default_factory=list)
+    _cpu: float = 0.0
+
+    def record(self, plan: RoundPlan) -> Recording:
+        """Run the rounds of `plan`; gather evidence about what grows.
+
+        Raises what keeps anything from being measured: a load that fails before the first sample.
+        """
+        self._exact = isinstance(self.series.capture, FrozenCensusCapture)
+        self.series.begin()
+        self.series.at_rest = self._exact
+        ending = self._run(plan.warm_up, of=plan.samples, unsampled=plan.warm_up - WARM_UP_SAMPLED)
+        self._keep()
+        ending = ending or self._run(plan.counted, of=plan.samples) or self._settle(plan)
+        ending = ending or self._done()
+        if self.series.is_empty and self.failure is not None:
+            raise self.failure
+        if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
+            ending = self.series.gather(ending)
+        self._keep()
+        return self.series.recording(ending)
+
+    def _done(self) -> Ending:
+        """Return how it ends after all rounds: not well if nothing was seen to be served."""
+        if self.series.work_unit == "round" and self._cpu < _IDLE_S:
+            self.failure = NothingServed("the server used no processor time while the load ran")
+            return self.series.lost(self.failure)
+        if self.rest.restless:
+            self.series.at_rest = False
+            self.series.caveat("The server did not come to rest between all rounds.")
+        return Ending.COMPLETE
+
+    def _settle(self, plan: RoundPlan) -> Ending | None:
+        """Run as many rounds again if the first do not settle the matter."""
+        reason = self.doubt(self.series.recording(Ending.COMPLETE))
+        if reason is None:
+            return None
+        samples = plan.samples + plan.counted
+        if self.series.observer is not None:
+            self.series.observer.prolonged(reason, samples)
+        self._keep()
+        ending = self.series.gather(Ending.COMPLETE)
+        return self._run(plan.counted, of=samples) if ending is Ending.COMPLETE else ending
+
+    def _run(self, rounds: int, *, of: int, unsampled: int = 0) -> Ending | None:
+        """Run so many rounds, sample after all but the first `unsampled`; None if all went well."""
+        for number in range(rounds):
+            try:
+                self._round(of, sampled=number >= unsampled)
+            except LeakscopeError as problem:
+                return self._ended(problem)
+            if self.stop.is_set():
+                return Ending.INTERRUPTED
+        return None
+
+    def _round(self, of: int, *, sampled: bool) -> None:
+        used = self.rest.used()
+        served = self.load.run_round(self._rounds)
+        self._rounds += 1
+        if self.stop.is_set():
+            return
+        self.rest.wait()
+        _require_landed(served)
+        self._cpu += self.rest.used() - used
+        work = self._work_done(served)
+        if sampled:
+            self.series.add(self._reading(), self.series.now(), work, of)
+
+    def _work_done(self, served: Served) -> float:
+        """Return the work done since the first round; settle at the first what is counted."""
+        if self.meter is not None:
+            reading = self.meter.read()
+            unit, total = reading.unit, reading.total
+        elif served.landed is not None:
+            self._landed += served.landed
+            unit, total = self.load.unit, float(self._landed)
+        else:
+            unit, total = "round", float(self._rounds)
+        if not self._work:
+            self.accept(unit)
+            self.series.work_unit = unit
+        elif unit != self.series.work_unit:
+            raise TooFewLanded(f"round {self._rounds} did not say how many requests it sent")
+        self._require_even(total)
+        self._work.append(total)
+        return total
+
+    def _require_even(self, total: float) -> None:
+        """Raise `NothingServed` if the server hardly worked in this round."""
+        if not self._work:
+            return
+        done = total - self._work[-1]
+        steps = sorted(b - a for a, b in zip(self._work, self._work[1:], strict=False))
+        usual = steps[len(steps) // 2] if steps else done
+        if done <= 0:
+            raise NothingServed(f"nothing was served: the counter stood still at {total:g}")
+        if done < _UNEVEN * usual:
+            raise NothingServed(
+                f"round {self._rounds} served {done:g} {self.series.work_unit}s, "
+                f"the others {usual:g}: they are not alike"
+            )
+
+    def _reading(self) -> Reading:
+        """Count what is alive, without what waits for the collector where that can be told."""
+        capture = self.series.capture
+        if self._exact and isinstance(capture, FrozenCensusCapture):
+            try:
+                return capture.census_of_live()
+            except (HeapTooLarge, KernelsMissing, GraphTooLarge, NotEnoughMemory) as problem:
+                if not self.series.is_empty:
+                    raise
+                self._exact = self.series.at_rest = False
+                self.series.caveat(f"Garbage that awaits collection is counted: {problem}.")
+        return capture.census()
+
+    def _keep(self) -> None:
+        """Keep a heap snapshot of the server at rest, if that was asked for."""
+        self.series.keep(self._work[-1] if self._work else None)
+
+    def _ended(self, problem: LeakscopeError) -> Ending:
+        """Return how the recording ends, for it cannot go on."""
+        if self.series.identity.is_alive():
+            self.failure = problem
+        return self.series.lost(problem)
+
+
+def _require_landed(served: Served) -> None:
+    """Raise `TooFewLanded` if a round did not do the work that it should have done."""
+    if not served.asked or served.landed is None:
+        if served.landed == 0:
+            raise TooFewLanded("the load sent no requests")
+        return
+    if served.landed < _LEAST_SHARE * served.asked:
+        reasons = "".join(f"; {count}: {reason}" for reason, count in served.failures)
+        raise TooFewLanded(f"{served.landed} of {served.asked} requests landed{reasons}")
