@@ -1,9 +1,14 @@
-"""When a server has come to rest after a round of load: what was in flight is done then."""
+"""When a server has come to rest after a round of load: what was in flight is done then.
+
+And when it has come to its end, so that no load waits for it.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
@@ -55,6 +60,26 @@ class Rest:
         except psutil.Error:
             return 0.0
         return sum(map(_seconds, family))
+
+
+@contextmanager
+def ended_with(identity: ProcessIdentity, stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` as soon as the process ends, if it does so before the block is left."""
+    left = threading.Event()
+
+    def follow() -> None:
+        while not left.wait(_WINDOW_S):
+            if not identity.is_alive():
+                stop()
+                return
+
+    thread = threading.Thread(target=follow, name="ended", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join()
 
 
 def _seconds(process: psutil.Process) -> float:

@@ -20,7 +20,7 @@ from leakscope.errors import LeakscopeError, UsageError
 from leakscope.load.interface import Load, Served
 from leakscope.model.recording import Ending, Recording
 from leakscope.watching.captures import FrozenCensusCapture
-from leakscope.watching.rest import Rest
+from leakscope.watching.rest import Rest, ended_with
 from leakscope.watching.series import Series
 
 FEWEST_ROUNDS = 6
@@ -96,6 +96,7 @@ class RoundRecorder:
     _landed: int = 0
     _work: list[float] = field(default_factory=list)
     _cpu: float = 0.0
+    _problem: LeakscopeError | None = None
 
     def record(self, plan: RoundPlan) -> Recording:
         """Run the rounds of `plan`; gather evidence about what grows.
@@ -105,16 +106,21 @@ class RoundRecorder:
         self._exact = isinstance(self.series.capture, FrozenCensusCapture)
         self.series.begin()
         self.series.at_rest = self._exact
-        ending = self._run(plan.warm_up, of=plan.samples, unsampled=plan.warm_up - WARM_UP_SAMPLED)
-        self._keep()
-        ending = ending or self._run(plan.counted, of=plan.samples) or self._settle(plan)
-        ending = ending or self._done()
-        if self.series.is_empty and self.failure is not None:
-            raise self.failure
+        with ended_with(self.series.identity, self.load.stop):
+            ending = self._rounds_of(plan)
+        if self.series.is_empty and self._problem is not None:
+            raise self._problem
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             ending = self.series.gather(ending)
         self._keep()
         return self.series.recording(ending)
+
+    def _rounds_of(self, plan: RoundPlan) -> Ending:
+        unsampled = plan.warm_up - WARM_UP_SAMPLED
+        ending = self._run(plan.warm_up, of=plan.samples, unsampled=unsampled)
+        self._keep()
+        ending = ending or self._run(plan.counted, of=plan.samples) or self._settle(plan)
+        return ending or self._done()
 
     def _done(self) -> Ending:
         """Return how it ends after all rounds: not well if nothing was seen to be served."""
@@ -128,15 +134,17 @@ class RoundRecorder:
 
     def _settle(self, plan: RoundPlan) -> Ending | None:
         """Run as many rounds again if the first do not settle the matter."""
-        reason = self.doubt(self.series.recording(Ending.COMPLETE))
+        ending = self.series.gather(Ending.COMPLETE)
+        if ending is not Ending.COMPLETE:
+            return ending
+        reason = self.doubt(self.series.recording(ending))
         if reason is None:
             return None
         samples = plan.samples + plan.counted
         if self.series.observer is not None:
             self.series.observer.prolonged(reason, samples)
         self._keep()
-        ending = self.series.gather(Ending.COMPLETE)
-        return self._run(plan.counted, of=samples) if ending is Ending.COMPLETE else ending
+        return self._run(plan.counted, of=samples)
 
     def _run(self, rounds: int, *, of: int, unsampled: int = 0) -> Ending | None:
         """Run so many rounds, sample after all but the first `unsampled`; None if all went well."""
@@ -152,6 +160,7 @@ class RoundRecorder:
     def _round(self, of: int, *, sampled: bool) -> None:
         used = self.rest.used()
         served = self.load.run_round(self._rounds)
+        self.series.identity.verify()
         self._rounds += 1
         if self.stop.is_set():
             return
@@ -215,6 +224,7 @@ class RoundRecorder:
 
     def _ended(self, problem: LeakscopeError) -> Ending:
         """Return how the recording ends, for it cannot go on."""
+        self._problem = problem
         if self.series.identity.is_alive():
             self.failure = problem
         return self.series.lost(problem)

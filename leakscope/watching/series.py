@@ -73,6 +73,7 @@ class Series:
     _heaps: list[HeapImage] = field(default_factory=list)
     _caveats: list[str] = field(default_factory=list)
     _kept_at: int = -1
+    _gathered_at: int = -1
     _limit: MemoryLimit | None = None
 
     def begin(self) -> None:
@@ -105,10 +106,14 @@ class Series:
             self.observer.sampled(self.recording(Ending.INTERRUPTED), self.taken, of)
 
     def gather(self, ending: Ending) -> Ending:
-        """Gather evidence; on failure keep what was gathered before. Return how it ends now."""
+        """Gather evidence; on failure keep what was gathered before. Return how it ends now.
+
+        Nothing is done twice after one sample.
+        """
         wanted = suspects(self.recording(ending))
-        if not wanted and not self.sites:
+        if self._gathered_at == self.taken or not (wanted or self.sites):
             return ending
+        self._gathered_at = self.taken
         if self.observer is not None:
             self.observer.gathering()
         try:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from leakscope.analysis.budgets import BadBudget, WrongUnit, parse_budget
 from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.gate import judge
-from leakscope.model.gate import Budget, GateResult
-from leakscope.model.recording import Recording
+from leakscope.model.gate import Budget, GateResult, KnownLeak, Measure
+from leakscope.model.recording import Ending, Recording
 from tests.builders import evidence_of, holder, recording_of
 
 SAMPLES = 13
@@ -198,3 +200,136 @@ def test_too_few_samples_never_pass(samples: int) -> None:
 def test_a_run_without_work_never_passes() -> None:
     recording = recording_of({"shop.Order": [1.0] * SAMPLES}, work=[5.0] * SAMPLES)
     assert not gate(recording).passed
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("rss=1KiB/request", Budget("rss", 1024.0, "request", Measure.BYTES)),
+        ("*=1.5 MB/hour", Budget("*", 1.5e6 / 3600, "second", Measure.BYTES)),
+        ("shop.ORDERS=64b", Budget("shop.ORDERS", 64.0, "", Measure.BYTES)),
+        ("rss=0", Budget("rss", 0.0, "", Measure.BYTES)),
+    ],
+)
+def test_budgets_may_be_in_bytes(text: str, budget: Budget) -> None:
+    assert parse_budget(text) == budget
+
+
+@pytest.mark.parametrize("text", ["rss=5/request", "shop.*=5 boxes", "shop.*=KiB"])
+def test_sizes_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(BadBudget):
+        parse_budget(text)
+
+
+def test_a_budget_in_bytes_is_held_against_all_that_an_entry_keeps() -> None:
+    # An order and three dicts of 64 bytes each: 256 bytes for each request.
+    assert gate(leaking(1.0), "*=0.3KiB").passed
+    result = gate(leaking(1.0), "*=200B")
+    assert breached(result) == ["shop.Order"]
+    assert result.breaches[0].slope.estimate == pytest.approx(256)
+
+
+def test_a_budget_may_name_the_holder() -> None:
+    assert gate(leaking(1.0), "shop.ORDERS=1.5/request", "*=0").passed
+    result = gate(leaking(2.0), "shop.ORDERS=1.5/request")
+    assert [b.holder for b in result.breaches] == ["shop.ORDERS"]
+
+
+def resident(per_request: float, *, noise: float = 0.0) -> Recording:
+    """Return a recording of resident memory alone, 23 samples."""
+    rss = [6e7 + per_request * RATE * i + noise * (-1) ** i for i in range(23)]
+    return recording_of({"shop.Server": [1.0] * 23}, work=RATE, rss=rss)
+
+
+def test_resident_memory_has_no_budget_unless_one_is_given() -> None:
+    assert gate(resident(4096.0)).passed
+
+
+def test_resident_memory_is_held_against_its_budget() -> None:
+    assert gate(resident(4096.0), "rss=5KiB/request").passed
+    result = gate(resident(4096.0), "rss=1KiB/request")
+    assert breached(result) == ["rss"]
+    assert result.breaches[0].slope.estimate == pytest.approx(4096)
+
+
+def test_resident_memory_that_could_not_be_read_is_no_pass() -> None:
+    result = gate(leaking(0.0), "rss=1KiB/request")
+    assert not result.passed
+    assert [b.type for b in result.unsettled] == ["rss"]
+
+
+def at_rest(**types: Sequence[float]) -> Recording:
+    named = {name.replace("_", ".", 1): values for name, values in types.items()}
+    return replace(recording_of(named, work=RATE), at_rest=True)
+
+
+WAVERING = [0.0, 60, 20, 90, 45, 130, 70, 160, 95, 190, 130, 230, 150]
+"""Rises, but not straight enough for a leak."""
+
+
+def test_a_rise_at_rest_that_is_not_confirmed_is_no_pass() -> None:
+    recording = at_rest(shop_Order=[*([10.0] * 7), 40, 80, 120, 160, 200, 240])
+    result = gate(recording)
+    assert not result.passed
+    assert result.breaches == ()
+    assert [b.type for b in result.unsettled] == ["shop.Order"]
+    assert gate(recording, "shop.Order=1/request").passed
+
+
+def test_the_same_under_load_may_be_what_comes_and_goes() -> None:
+    assert gate(replace(at_rest(shop_Order=WAVERING), at_rest=False)).passed
+
+
+def known(recording: Recording) -> KnownLeak:
+    """Return the entry that a baseline has for the leak of a recording."""
+    (entry,) = gate(recording).found
+    return entry
+
+
+def gate_with(recording: Recording, *entries: KnownLeak, today: str = "2026-06-01") -> GateResult:
+    return judge(diagnose(recording), recording, known=entries, today=date.fromisoformat(today))
+
+
+def test_what_is_known_passes_and_is_told() -> None:
+    entry = replace(known(leaking(1.0)), reason="cleared at night")
+    result = gate_with(leaking(1.05), entry)
+    assert result.passed
+    assert [leak.reason for leak in result.known] == ["cleared at night"]
+    assert result.known[0].rate == pytest.approx(1.05)
+    assert result.fixed == ()
+
+
+def test_a_known_leak_that_became_faster_fails() -> None:
+    result = gate_with(leaking(2.0), known(leaking(1.0)))
+    assert breached(result) == ["shop.Order"]
+    assert result.breaches[0].note == "known, but at 1 per request"
+
+
+def test_a_known_leak_fails_once_it_has_expired() -> None:
+    entry = replace(known(leaking(1.0)), expires=date(2026, 6, 1))
+    assert gate_with(leaking(1.0), entry, today="2026-06-01").passed
+    result = gate_with(leaking(1.0), entry, today="2026-06-02")
+    assert result.breaches[0].note == "known, but only until 2026-06-01"
+
+
+def test_a_known_leak_that_is_gone_is_told_as_fixed() -> None:
+    entry = known(leaking(1.0))
+    result = gate_with(leaking(0.0), entry)
+    assert result.passed
+    assert result.fixed == (entry,)
+    assert result.found == ()
+
+
+def test_a_measurement_that_broke_off_says_nothing_of_fixes() -> None:
+    entry = known(leaking(1.0))
+    broken = replace(leaking(0.0), ending=Ending.TARGET_EXITED)
+    result = gate_with(broken, entry)
+    assert not result.passed
+    assert result.fixed == ()
+
+
+def test_a_known_leak_of_another_holder_does_not_hide_this_one() -> None:
+    entry = replace(known(leaking(1.0)), fingerprint="something else")
+    result = gate_with(leaking(1.0), entry)
+    assert breached(result) == ["shop.Order"]
+    assert result.breaches[0].note == ""
