@@ -25,6 +25,15 @@ class Reading:
     pause_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Where objects are that were planted in the target."""
+
+    type: str
+    address: int
+    """Of the container that holds them."""
+
+
 class Capture(Protocol):
     """A connected way of measuring one target."""
 
@@ -58,4 +67,12 @@ class Capture(Protocol):
 
     def close(self) -> None:
         """Detach; the target keeps nothing. Idempotent, never raises."""
+        ...
+
+
+class Planting(Protocol):
+    """A capture that can make a target leak, to see whether it is found."""
+
+    def plant(self, objects: int) -> Planted:
+        """Have the target keep so many more objects that nobody needs; 0 lets go of them all."""
         ...

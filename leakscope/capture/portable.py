@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from leakscope.capture.gathering import SEEK_PART, Gathering, printable
-from leakscope.capture.interface import CONTAINERS, SHORTEST, Reading
+from leakscope.capture.interface import CONTAINERS, SHORTEST, Planted, Reading
 from leakscope.capture.sources import sources_for
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import ContainerLength, TypeTotal
@@ -25,6 +25,7 @@ SEEK_EVERY = 10
 """Censuses from one search for untracked dicts to the next; an early one finds what grows."""
 SITES = 25
 """How many allocation sites are told."""
+_CANARY, _REMOVE = "leakscope_session.Canary", "remove_canaries"
 SAMPLE = 8_000
 """Objects that are measured to learn how large those of each type are."""
 
@@ -143,6 +144,12 @@ class PortableCapture:
         elif self._traces and not on:
             self._call("trace_end")
         self._traces = on
+
+    def plant(self, objects: int) -> Planted:
+        """Have the target keep so many more objects; see `Planting.plant`."""
+        self._send("canary")
+        address = self._call("plant_canaries", objects) if objects else self._call(_REMOVE)
+        return Planted(_CANARY, address)
 
     def close(self) -> None:
         """Detach; the target keeps nothing. Idempotent, never raises."""

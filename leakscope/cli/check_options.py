@@ -52,6 +52,15 @@ def pace_options(command: Command) -> Command:
             help="Time between two samples by the clock.  [default: 2s, less if --for is short]",
         ),
         click.option(
+            "--canary",
+            type=click.FloatRange(0, min_open=True),
+            is_flag=False,
+            flag_value=0.1,
+            metavar="[RATE]",
+            help="Plant a leak of RATE objects per unit of work (0.1 if not given) in the target "
+            "while it is measured, and fail as not measured if it is not found.",
+        ),
+        click.option(
             "--no-longer",
             is_flag=True,
             help="Decide at once. Otherwise what would not pass is measured for as long again.",

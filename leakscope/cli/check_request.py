@@ -60,6 +60,8 @@ class Request:
     longer: bool = True
     baseline: Path | None = None
     update_baseline: bool = False
+    canary: float | None = None
+    """Objects per unit of work that are planted, None for none."""
     choice: CaptureChoice = CaptureChoice.AUTO
 
     def __post_init__(self) -> None:
@@ -68,6 +70,10 @@ class Request:
         if self.update_baseline and self.baseline is None:
             raise IncompleteCheck(
                 "--update-baseline does not say which", hint="Name the file: --baseline FILE."
+            )
+        if self.canary is not None and not isinstance(self.pace, RoundPlan):
+            raise IncompleteCheck(
+                "a canary is planted after each round, and --for has none", hint="Leave out --for."
             )
         if self.pid is not None and self.ready.line is not None:
             raise IncompleteCheck(

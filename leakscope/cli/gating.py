@@ -24,11 +24,13 @@ from leakscope.load.counted import Counting
 from leakscope.load.interface import Load
 from leakscope.load.loop import load_running
 from leakscope.model.finding import Diagnosis, Verdict
-from leakscope.model.gate import GateResult, KnownLeak
+from leakscope.model.gate import CanaryResult, GateResult, KnownLeak
 from leakscope.model.recording import Ending, Recording
 from leakscope.report.gate import render_gate, render_gate_json
 from leakscope.report.terminal import render_terminal
 from leakscope.storage.baseline import load_baseline, save_baseline
+from leakscope.watching.canary import Canary, require_found
+from leakscope.watching.captures import planting
 from leakscope.watching.printed import Printed, printed
 from leakscope.watching.readiness import (
     find_meter,
@@ -62,6 +64,7 @@ class _Measured:
 
     recording: Recording
     failure: LeakscopeError | None = None
+    canary: CanaryResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,8 @@ def run_gate(request: Request, *, output: Path | None, json_to: str | None, forc
         measured = _measure(request, server, load, gate, keep=output is not None)
     recording = measured.recording
     diagnosis, result = gate.judge(recording)
-    if measured.failure is not None:
-        result = replace(result, passed=False)
+    whole = measured.failure is None and (measured.canary is None or measured.canary.found)
+    result = replace(result, passed=result.passed and whole, canary=measured.canary)
     text = render_terminal(diagnosis, width=report_width(), color=colour_wanted())
     decision = render_gate(result, recording.work_unit, width=report_width(), color=colour_wanted())
     deliver(
@@ -121,6 +124,8 @@ def run_gate(request: Request, *, output: Path | None, json_to: str | None, forc
         raise measured.failure
     if recording.ending is Ending.TARGET_EXITED:
         raise ServerEnded("the server exited while it was measured")
+    if measured.canary is not None:
+        require_found(measured.canary, recording.work_unit)
     return _conclude(request, diagnosis, result)
 
 
@@ -153,10 +158,14 @@ def _by_rounds(
         server.identity, load, meter=meter, choice=request.choice, keep=keep
     ) as recorder:
         recorder.accept = partial(_require_units, request)
+        if request.canary is not None:
+            recorder.canary = Canary(planting(recorder.series.capture), request.canary)
         if request.longer:
             recorder.doubt = gate.doubt
         recording = recorder.record(pace)
-    return _Measured(recording, recorder.failure)
+    if recorder.canary is None or recording.ending is not Ending.COMPLETE:
+        return _Measured(recording, recorder.failure)
+    return _Measured(recording, recorder.failure, recorder.canary.result(recording))
 
 
 def _by_the_clock(

@@ -76,6 +76,18 @@ class KnownLeak:
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryResult:
+    """What became of a leak that was planted to see whether it is found."""
+
+    rate: float
+    """Objects per unit of work that were planted."""
+    slope: Interval
+    """What was measured of them."""
+    found: bool
+    """Whether they were confirmed as a leak of that rate."""
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """What the gate decided."""
 
@@ -96,3 +108,5 @@ class GateResult:
     """Entries of the baseline whose leak is gone, by fingerprint."""
     found: tuple[KnownLeak, ...] = ()
     """What a new baseline would hold: what is known or exceeds a budget, by fingerprint."""
+    canary: CanaryResult | None = None
+    """None if none was planted."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leakscope.model.finding import Diagnosis
-from leakscope.model.gate import Breach, Budget, GateResult, KnownLeak, Measure, Missable
+from leakscope.model.gate import (
+    Breach,
+    Budget,
+    CanaryResult,
+    GateResult,
+    KnownLeak,
+    Measure,
+    Missable,
+)
 from leakscope.report.documents import Json, dump, interval
 from leakscope.report.json import report_document
 from leakscope.report.layout import Page, Span, Style
@@ -31,6 +39,8 @@ def render_gate(result: GateResult, unit: str, *, width: int = 100, color: bool 
         missed = missable_text(result, unit)
         if missed:
             page.put((Span(f"could have been missed: {missed}"),), indent="  ")
+    if result.canary is not None:
+        page.put((Span(canary_text(result.canary, unit)),), indent="  ", hang="    ")
     for breach in result.breaches:
         _put_breach(page, breach, unit, "")
     for breach in result.unsettled:
@@ -68,6 +78,14 @@ def missable_text(result: GateResult, unit: str) -> str:
     return f"less than {most} per {unit}"
 
 
+def canary_text(canary: CanaryResult, unit: str) -> str:
+    """Return what became of the canary, in a sentence."""
+    slope = canary.slope
+    measured = f"{number(slope.estimate)} {interval_text(slope.estimate, slope.low, slope.high)}"
+    planted = f"a canary of {number(canary.rate)} objects per {unit} was planted"
+    return f"{planted} and {'found' if canary.found else 'not found'}: {measured}"
+
+
 def breach_text(breach: Breach, unit: str) -> str:
     """Return how fast something grew: `+1.00 per request [0.99, 1.01]`."""
     slope, per = breach.slope, breach.budget.unit or unit
@@ -96,6 +114,13 @@ def render_gate_json(diagnosis: Diagnosis, result: GateResult) -> str:
         "unsettled": _breaches(result.unsettled, unit),
         "known": [_known(leak) for leak in result.known],
         "fixed": [_known(leak) for leak in result.fixed],
+        "canary": None
+        if result.canary is None
+        else {
+            "rate": result.canary.rate,
+            "slope": interval(result.canary.slope),
+            "found": result.canary.found,
+        },
     }
     return dump({**report_document(diagnosis), "gate": gate})
 

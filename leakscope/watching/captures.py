@@ -13,7 +13,7 @@ from leakscope.analysis import kernels
 from leakscope.analysis.kernels import GraphTooLarge, KernelsMissing, MalformedGraph
 from leakscope.capture.heapreader import HeapTooLarge
 from leakscope.capture.heapstream import BrokenStream, HeapUnreadable, SnapshotFailed
-from leakscope.capture.interface import Capture, Reading
+from leakscope.capture.interface import Capture, Planted, Planting, Reading
 from leakscope.capture.native import NativeCapture, NotEnoughMemory
 from leakscope.capture.portable import PortableCapture
 from leakscope.capture.session import Session
@@ -145,6 +145,10 @@ class FrozenCensusCapture:
         self._portable.trace_allocations(on=on)
         self._traces = on
 
+    def plant(self, objects: int) -> Planted:
+        """Have the target keep so many more objects; see `Planting.plant`."""
+        return self._portable.plant(objects)
+
     def close(self) -> None:
         """Detach; see `Capture.close`."""
         self._portable.close()
@@ -208,6 +212,13 @@ class FrozenCensusCapture:
 def _is_function(holder: HolderEvidence) -> bool:
     """Return whether it is functions that pile up, which are told by where they were defined."""
     return bool(holder.entry) and bare(holder.entry[-1].type) == "function"
+
+
+def planting(capture: Capture) -> Planting:
+    """Return `capture` as one that can plant objects; raise `NothingRuns` if it cannot."""
+    if isinstance(capture, FrozenCensusCapture | PortableCapture):
+        return capture
+    raise NothingRuns("a canary cannot be planted from outside: it takes code in the target")
 
 
 def heap_keeper(

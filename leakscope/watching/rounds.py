@@ -19,6 +19,7 @@ from leakscope.capture.work import WorkMeter
 from leakscope.errors import LeakscopeError, UsageError
 from leakscope.load.interface import Load, Served
 from leakscope.model.recording import Ending, Recording
+from leakscope.watching.canary import Canary
 from leakscope.watching.captures import FrozenCensusCapture
 from leakscope.watching.rest import Rest, ended_with
 from leakscope.watching.series import Series
@@ -87,6 +88,8 @@ class RoundRecorder:
     doubt: Callable[[Recording], str | None] = lambda _recording: None
     """Whether a recording does not settle the matter, and what would; as many rounds are run again
     then, once."""
+    canary: Canary | None = None
+    """Is planted as work is done, if given, and kept out of the recording."""
     accept: Callable[[str], None] = lambda _unit: None
     """Told after the first round what is counted; raises a `UsageError` if that is of no use."""
     failure: LeakscopeError | None = None
@@ -110,6 +113,8 @@ class RoundRecorder:
             ending = self._rounds_of(plan)
         if self.series.is_empty and self._problem is not None:
             raise self._problem
+        if self.canary is not None and ending in (Ending.COMPLETE, Ending.INTERRUPTED):
+            self.canary.remove()
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             ending = self.series.gather(ending)
         self._keep()
@@ -168,8 +173,14 @@ class RoundRecorder:
         _require_landed(served)
         self._cpu += self.rest.used() - used
         work = self._work_done(served)
-        if sampled:
+        if not sampled:
+            return
+        if self.canary is None:
             self.series.add(self._reading(), self.series.now(), work, of)
+            return
+        self.canary.plant(work)
+        reading = self.canary.taken_out(self._reading())
+        self.series.add(reading, self.series.now(), work, of)
 
     def _work_done(self, served: Served) -> float:
         """Return the work done since the first round; settle at the first what is counted."""

@@ -94,6 +94,33 @@ def test_a_leak_that_is_known_passes_until_it_expires_and_is_told_when_fixed(
     assert run.report["gate"]["fixed"] == document["leaks"]
 
 
+@pytest.mark.parametrize("capture", ["native", "portable"])
+def test_a_planted_leak_is_found_and_is_no_finding(port: int, capture: str) -> None:
+    run = check(
+        port,
+        *("--canary", "--capture", capture, "--rounds", "6", "--no-longer"),
+        server=gateway(port, "none"),
+    )
+
+    assert run.code == 0, run.report or run.stderr
+    canary = run.report["gate"]["canary"]
+    assert canary["found"] is True
+    assert canary["slope"]["estimate"] == pytest.approx(0.1, rel=0.02)
+    assert "Canary" not in json.dumps([run.report["findings"], run.report["not_leaks"]])
+
+
+def test_a_planted_leak_too_slow_to_be_found_is_no_pass(port: int) -> None:
+    run = check(
+        port,
+        *("--canary", "0.001", "--rounds", "6", "--no-longer"),
+        server=gateway(port, "none"),
+    )
+
+    assert run.code == 3
+    assert run.report["gate"]["passed"] is False
+    assert "the canary was not found" in run.stderr
+
+
 def test_a_leak_is_found_by_the_clock_under_load_that_goes_on(port: int) -> None:
     run = check(port, *BY_THE_CLOCK, server=gateway(port, "request-in-log-queue"))
 
@@ -220,6 +247,7 @@ def test_a_server_that_dies_under_load_is_not_a_pass(port: int) -> None:
         (("--load", "true", "--max-growth", "rss=5", "--", "python"), "counted in bytes"),
         (("--load", "true", "--update-baseline", "--", "python"), "--update-baseline"),
         (("--load", "true", "--ready-line", "x", "--pid", "1"), "server's output"),
+        (("--load", "true", "--canary", "--for", "9s", "--", "python"), "canary"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_starts(

@@ -57,6 +57,7 @@ def test_the_document_is_the_report_and_the_decision() -> None:
         "unsettled": [],
         "known": [],
         "fixed": [],
+        "canary": None,
     }
 
 
