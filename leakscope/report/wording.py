@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from leakscope.model.finding import Diagnosis, Finding, Growth, Holder
 from leakscope.model.recording import CaptureKind
 from leakscope.report.text import (
@@ -23,6 +26,19 @@ def rate_text(finding: Finding) -> str:
     """Return `+1.00 shop.Order per request [0.99, 1.01]`."""
     per = f"per {finding.growth.unit}"
     return f"{pace_text(finding)} {type_text(finding.type)} {per} {spread_text(finding)}"
+
+
+def occurrences(findings: Sequence[Finding]) -> tuple[int, ...]:
+    """Return for each finding how many with its fingerprint there are up to it, from 1 on.
+
+    Leaks that differ in a key or index only have one fingerprint.
+    """
+    seen: Counter[str] = Counter()
+    told = []
+    for finding in findings:
+        seen[finding.fingerprint] += 1
+        told.append(seen[finding.fingerprint])
+    return tuple(told)
 
 
 def pace_text(finding: Finding) -> str:
