@@ -147,6 +147,16 @@ def test_a_library_that_allocates_is_in_the_stack_and_the_repository_s_line_is_t
     assert uris == ["file:///usr/lib/python3.12/json/decoder.py", "a.py"]
 
 
+def test_the_way_to_the_allocation_leads_through_the_repository_outermost_first() -> None:
+    library = Site("/usr/lib/python3.12/asyncio/events.py", 84, "_run")
+    sites = (QUEUED_REQUESTS.allocated_at[0], library, QUEUED_REQUESTS.allocated_at[1])
+
+    (flow,) = result_of(replace(QUEUED_REQUESTS, allocated_at=sites))["codeFlows"]
+
+    steps = flow["threadFlows"][0]["locations"]
+    assert [step["location"]["message"]["text"] for step in steps] == ["handle", "enqueue"]
+
+
 def test_without_a_line_the_module_is_named_and_no_file_is_made_up() -> None:
     address = address_of(result_of(replace(QUEUED_REQUESTS, allocated_at=())))
 
