@@ -13,13 +13,15 @@ from leakscope.model.finding import Diagnosis, Finding, Verdict
 from leakscope.model.gate import GateResult
 from leakscope.report.decision import (
     Standing,
+    apart,
+    baseline_texts,
+    decision_text,
     exceeded,
     is_decided,
-    missable_text,
-    outcome_of,
-    outcome_text,
+    missed_text,
     standings,
-    unexplained,
+    title_of,
+    unsettled,
 )
 from leakscope.report.finding import put_holder
 from leakscope.report.layout import Page
@@ -32,7 +34,12 @@ MOST_OF_A_LEVEL = 10
 """What GitHub keeps of each level in a step; it drops the rest without a word."""
 
 _WIDTH = 120
-_LEVELS = {Standing.OVER: "error", Standing.WITHIN: "notice", Standing.SUSPECTED: "warning"}
+_LEVELS = {
+    Standing.OVER: "error",
+    Standing.SUSPECTED: "warning",
+    Standing.WITHIN: "notice",
+    Standing.KNOWN: "notice",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,10 @@ def render_annotations(
     """Return one command for each finding, each breach beside them, and the verdict if it is none.
 
     `error` is what breaks a budget or was not measured, `warning` what is suspected or
-    inconclusive, `notice` what grows within its budget, and a pass with what it could have missed.
-    Where a line of the repository allocates what grows, the annotation is there. Errors come first.
-    Of each level there are at most `MOST_OF_A_LEVEL`; if there are more the last one says how many.
+    inconclusive, `notice` what keeps within its budget or is known, and a pass with what it could
+    have missed. Where a line of the repository allocates what grows, the annotation is there.
+    Errors come first. Of each level there are at most `MOST_OF_A_LEVEL`; if there are more the last
+    one says how many.
     """
     found = [
         *_verdict(diagnosis, gate),
@@ -73,15 +81,15 @@ def render_annotations(
 
 def _verdict(diagnosis: Diagnosis, gate: GateResult | None) -> Iterator[_Annotation]:
     word, reason = VERDICTS[diagnosis.verdict], diagnosis.reason
-    missable = "" if gate is None else missable_text(gate, diagnosis.work.unit)
     if not is_decided(diagnosis, gate):
-        decision = "" if gate is None else f"{outcome_of(gate).value}: {outcome_text(gate)}"
+        decision = "" if gate is None else f"{title_of(gate)}: {decision_text(gate)}"
         level = "error" if diagnosis.verdict is Verdict.NOT_MEASURED else "warning"
         told = [f"{word}: {reason}", decision, advice_text(diagnosis)]
-        yield _Annotation(level, f"leakscope: {word.lower()}", _lines(told))
+        title = "not measured" if level == "error" else "inconclusive"
+        yield _Annotation(level, f"leakscope: {title}", _lines(told))
     elif gate is not None and gate.passed:
-        told = [f"{word}: {reason}", outcome_text(gate), missable]
-        yield _Annotation("notice", "leakscope: passed", _lines(told))
+        told = [f"{word}: {reason}", decision_text(gate), missed_text(gate, diagnosis.work.unit)]
+        yield _Annotation("notice", "leakscope: passed", _lines([*told, *baseline_texts(gate)]))
     elif gate is None and not diagnosis.findings:
         yield _Annotation("notice", "leakscope: clean", _lines([reason]))
 
@@ -90,12 +98,14 @@ def _breaches(diagnosis: Diagnosis, gate: GateResult | None) -> Iterator[_Annota
     """Yield the breaches that no finding will speak of."""
     if gate is None:
         return
-    told = exceeded(gate, diagnosis.work.unit)
-    for each in (told[place] for place in unexplained(diagnosis, gate)):
-        what = type_text(each.what)
-        yield _Annotation(
-            "error", f"leak: {what}", _lines([f"{what} {each.growth}, {each.budget}"])
-        )
+    unit = diagnosis.work.unit
+    for level, breaches, told, before in (
+        ("error", gate.breaches, exceeded(gate, unit), ""),
+        ("warning", gate.unsettled, unsettled(gate, unit), "perhaps "),
+    ):
+        for each in (told[place] for place in apart(breaches, diagnosis)):
+            title = f"{before}over budget: {each.what}"
+            yield _Annotation(level, title, f"{before}{each.sentence()}")
 
 
 def _findings(

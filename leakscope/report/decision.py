@@ -1,26 +1,25 @@
-"""What a gate decided, in words, and where that leaves each finding.
+"""What a gate's decision means for each finding, and what it is about beside them.
 
-The one place that reports read a gate's result from.
+The words of the decision are those of `report.gate`; the reports for CI read a result here and
+there only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from leakscope.model.finding import Diagnosis, Finding, Status, Verdict
-from leakscope.model.gate import Breach, GateResult
-from leakscope.report.text import interval_text, number, plural, type_text
-
-
-class Outcome(str, Enum):
-    """How a gate ended; the value is what reports call it."""
-
-    PASSED = "GATE PASSED"
-    FAILED = "GATE FAILED"
-    UNDECIDED = "GATE NOT PASSED"
-    """No budget was exceeded, and that none is was not shown either."""
+from leakscope.model.gate import Breach, GateResult, KnownLeak
+from leakscope.report.gate import (
+    breach_text,
+    budget_text,
+    headline,
+    known_text,
+    missable_text,
+)
+from leakscope.report.text import printable, type_text
 
 
 class Standing(str, Enum):
@@ -28,44 +27,50 @@ class Standing(str, Enum):
 
     OVER = "over budget"
     WITHIN = "within budget"
+    KNOWN = "known"
+    """The baseline lets it pass."""
     SUSPECTED = "suspected"
-    """Not confirmed: held against no budget."""
+    """Not confirmed: it fails no build."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """A budget that was exceeded, in words; the name as it came from the target."""
+    """A budget that was exceeded, or may have been, in printable words."""
 
     what: str
+    """A type, with what holds it if that is known."""
     growth: str
     """`+1.00 per request [0.99, 1.01]`."""
     budget: str
-    """`budget 0.010 (shop.*)`."""
+    """`0.010 (shop.*)`."""
+    note: str
+
+    def sentence(self) -> str:
+        """Return all of it."""
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.what} {self.growth}, budget {self.budget}{note}"
 
 
-def outcome_of(result: GateResult) -> Outcome:
-    """Return how the gate ended."""
-    if result.passed:
-        return Outcome.PASSED
-    return Outcome.FAILED if result.breaches else Outcome.UNDECIDED
+def title_of(result: GateResult) -> str:
+    """Return `GATE PASSED`, `GATE FAILED` or `GATE NOT PASSED`."""
+    return headline(result)[1].removesuffix(":")
 
 
-def outcome_text(result: GateResult) -> str:
+def decision_text(result: GateResult) -> str:
     """Return the decision as a clause."""
-    if result.passed:
-        return "no type grew faster than its budget"
-    if not result.breaches:
-        return "no budget was exceeded, but the measurement does not show that none is"
-    return f"{plural(len(result.breaches), 'type')} grew faster than the budget allows"
+    return headline(result)[2]
 
 
-def missable_text(result: GateResult, unit: str) -> str:
+def missed_text(result: GateResult, unit: str) -> str:
     """Return the smallest leak that the run could have missed; nothing if that is not known."""
-    bounds = [item for item in (result.excluded, result.excluded_plain) if item is not None]
-    if not bounds:
-        return ""
-    most = " or ".join(f"{number(item.rate)} {type_text(item.type)}" for item in bounds)
-    return f"could have been missed: less than {most} per {unit}"
+    least = missable_text(result, unit)
+    return f"could have been missed: {least}" if least else ""
+
+
+def baseline_texts(result: GateResult) -> tuple[str, ...]:
+    """Return what the baseline let pass and what of it is gone, one line each."""
+    known = [known_text("known", leak) for leak in result.known]
+    return (*known, *(known_text("fixed", leak) for leak in result.fixed))
 
 
 def exceeded(result: GateResult, unit: str) -> tuple[Exceeded, ...]:
@@ -73,51 +78,53 @@ def exceeded(result: GateResult, unit: str) -> tuple[Exceeded, ...]:
     return tuple(_in_words(breach, unit) for breach in result.breaches)
 
 
+def unsettled(result: GateResult, unit: str) -> tuple[Exceeded, ...]:
+    """Return the budgets that may have been exceeded, likewise."""
+    return tuple(_in_words(breach, unit) for breach in result.unsettled)
+
+
+def apart(breaches: Sequence[Breach], diagnosis: Diagnosis) -> tuple[int, ...]:
+    """Return which breaches are about no finding of `diagnosis`, as places among them."""
+    told = {finding.fingerprint for finding in diagnosis.findings}
+    return tuple(n for n, breach in enumerate(breaches) if breach.fingerprint not in told)
+
+
 def is_decided(diagnosis: Diagnosis, result: GateResult | None) -> bool:
-    """Return whether there is an answer: a verdict, and a gate that passed or failed."""
-    if result is not None and outcome_of(result) is Outcome.UNDECIDED:
-        return False
+    """Return whether there is an answer: the gate's if there is one, else the verdict."""
+    if result is not None:
+        return result.passed or bool(result.breaches)
     return diagnosis.verdict in (Verdict.CLEAN, Verdict.LEAKING)
 
 
 def standings(diagnosis: Diagnosis, result: GateResult | None) -> tuple[Standing, ...]:
     """Return where each finding stands, in their order; without a gate nothing may grow."""
-    confirmed = [f for f in diagnosis.findings if f.status is Status.CONFIRMED]
-    over = {f.id for f in confirmed}
-    if result is not None:
-        over = {f.id for breach in result.breaches for f in _about(breach, confirmed)}
-    return tuple(_standing(finding, over) for finding in diagnosis.findings)
+    if result is None:
+        over = {finding.fingerprint for finding in diagnosis.findings}
+        known: set[str] = set()
+    else:
+        known = _fingerprints(result.known)
+        over = {breach.fingerprint or "" for breach in result.breaches}
+        over |= _fingerprints(result.found) - known
+    return tuple(_standing(finding, over, known) for finding in diagnosis.findings)
 
 
-def unexplained(diagnosis: Diagnosis, result: GateResult) -> tuple[int, ...]:
-    """Return which breaches no finding accounts for, as places in the result."""
-    confirmed = [f for f in diagnosis.findings if f.status is Status.CONFIRMED]
-    return tuple(
-        place
-        for place, breach in enumerate(result.breaches)
-        if not any(True for _ in _about(breach, confirmed))
-    )
-
-
-def _standing(finding: Finding, over: set[str]) -> Standing:
+def _standing(finding: Finding, over: set[str], known: set[str]) -> Standing:
     if finding.status is not Status.CONFIRMED:
         return Standing.SUSPECTED
-    return Standing.OVER if finding.id in over else Standing.WITHIN
+    if finding.fingerprint in over:
+        return Standing.OVER
+    return Standing.KNOWN if finding.fingerprint in known else Standing.WITHIN
 
 
-def _about(breach: Breach, confirmed: list[Finding]) -> Iterator[Finding]:
-    """Yield the findings that the type leads; if there are none, those that it grows along with."""
-    leading = [finding for finding in confirmed if finding.type == breach.type]
-    yield from leading or (
-        finding for finding in confirmed if any(rate.type == breach.type for rate in finding.types)
-    )
+def _fingerprints(leaks: Sequence[KnownLeak]) -> set[str]:
+    return {leak.fingerprint for leak in leaks}
 
 
 def _in_words(breach: Breach, unit: str) -> Exceeded:
-    slope, budget = breach.slope, breach.budget
-    spread = interval_text(slope.estimate, slope.low, slope.high)
+    where = f" in {printable(breach.holder)}" if breach.holder else ""
     return Exceeded(
-        what=breach.type,
-        growth=f"{number(slope.estimate, signed=True)} per {budget.unit or unit} {spread}",
-        budget=f"budget {number(budget.rate)} ({budget.pattern})",
+        what=f"{type_text(breach.type)}{where}",
+        growth=printable(breach_text(breach, unit)),
+        budget=budget_text(breach.budget),
+        note=printable(breach.note),
     )

@@ -8,12 +8,15 @@ from leakscope.model.finding import Diagnosis, Finding
 from leakscope.model.gate import GateResult
 from leakscope.report.cohorts import cohorts_text
 from leakscope.report.decision import (
+    Exceeded,
     Standing,
+    baseline_texts,
+    decision_text,
     exceeded,
-    missable_text,
-    outcome_of,
-    outcome_text,
+    missed_text,
     standings,
+    title_of,
+    unsettled,
 )
 from leakscope.report.finding import put_holder
 from leakscope.report.layout import Page
@@ -67,10 +70,9 @@ def _head(diagnosis: Diagnosis, gate: GateResult | None) -> list[str]:
     word = VERDICTS[diagnosis.verdict]
     lines = [f"**{word}:** {prose(diagnosis.reason)}"]
     if gate is not None:
-        lines.append(f"**{outcome_of(gate).value}:** {outcome_text(gate)}")
-        missable = missable_text(gate, diagnosis.work.unit)
-        if missable:
-            lines.append(prose(missable))
+        lines.append(f"**{title_of(gate)}:** {prose(decision_text(gate))}")
+        missed = missed_text(gate, diagnosis.work.unit)
+        lines += [prose(text) for text in (missed, *baseline_texts(gate)) if text]
     forecast = diagnosis.forecast
     if forecast is not None:
         end = f"out of memory {ending_text(forecast)}"
@@ -78,18 +80,27 @@ def _head(diagnosis: Diagnosis, gate: GateResult | None) -> list[str]:
     advice = advice_text(diagnosis)
     if advice:
         lines.append(f"**next:** {prose(advice)}")
-    title = word if gate is None else outcome_of(gate).value
+    title = word if gate is None else title_of(gate)
     return [f"## leakscope: {title}", "\n\n".join(lines)]
 
 
 def _exceeded(diagnosis: Diagnosis, gate: GateResult | None) -> list[str]:
-    if gate is None or not gate.breaches:
+    if gate is None:
         return []
-    rows = [
-        [code(type_text(each.what)), prose(each.growth), prose(each.budget)]
-        for each in exceeded(gate, diagnosis.work.unit)
-    ]
-    return ["### Budgets exceeded", table(("what", "how fast", "allowed"), rows)]
+    unit = diagnosis.work.unit
+    parts = []
+    for title, told in (
+        ("### Budgets exceeded", exceeded(gate, unit)),
+        ("### Budgets that may be exceeded", unsettled(gate, unit)),
+    ):
+        if told:
+            head = ("what", "how fast", "budget", "")
+            parts += [title, table(head, [_budget_row(each) for each in told[:_FINDINGS_LISTED]])]
+    return parts
+
+
+def _budget_row(each: Exceeded) -> list[str]:
+    return [code(each.what), prose(each.growth), prose(each.budget), prose(each.note)]
 
 
 def _findings(diagnosis: Diagnosis, gate: GateResult | None) -> list[str]:

@@ -13,7 +13,7 @@ from textwrap import dedent
 
 from leakscope.model.finding import Diagnosis, Finding, Verdict
 from leakscope.model.gate import GateResult
-from leakscope.report.decision import Exceeded, Standing, exceeded, standings, unexplained
+from leakscope.report.decision import Exceeded, Standing, apart, exceeded, standings, unsettled
 from leakscope.report.documents import Json, chain, dump
 from leakscope.report.finding import put_holder
 from leakscope.report.layout import Page
@@ -30,7 +30,12 @@ SCHEMA = (
 MOST_RESULTS = 5000
 """What code scanning shows of a run."""
 
-_LEVELS = {Standing.OVER: "error", Standing.WITHIN: "note", Standing.SUSPECTED: "warning"}
+_LEVELS = {
+    Standing.OVER: "error",
+    Standing.SUSPECTED: "warning",
+    Standing.WITHIN: "note",
+    Standing.KNOWN: "note",
+}
 _WIDTH = 120
 
 
@@ -39,14 +44,16 @@ def render_sarif(
 ) -> str:
     """Return the SARIF log: one run, one result for each finding and each breach beside them.
 
-    The level is `error` for what breaks a budget, `note` for what grows within its budget,
-    `warning` for what is suspected. A measurement without a verdict has no meaning for alerts that
-    are open; it says so in `invocations`, and is not to be uploaded.
+    The level is `error` for what breaks a budget, `note` for what keeps within its budget or is
+    known, `warning` for what is suspected. What the baseline lets pass is suppressed. What may have
+    broken a budget is no result: it would come and go from run to run. A measurement without a
+    verdict has no meaning for alerts that are open; it says so in `invocations`, and is not to be
+    uploaded.
     """
     run: dict[str, Json] = {
         "tool": {"driver": driver()},
         "automationDetails": {"id": "leakscope/"},
-        "invocations": [_invocation(diagnosis)],
+        "invocations": [_invocation(diagnosis, gate)],
         "originalUriBaseIds": {ROOT: {"description": {"text": "The root of the repository."}}},
         "columnKind": "unicodeCodePoints",
         "results": _results(diagnosis, gate, checkout or Checkout())[:MOST_RESULTS],
@@ -54,10 +61,14 @@ def render_sarif(
     return dump({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
-def _invocation(diagnosis: Diagnosis) -> Json:
+def _invocation(diagnosis: Diagnosis, gate: GateResult | None) -> Json:
     told = [f"{VERDICTS[diagnosis.verdict]}: {diagnosis.reason}", *diagnosis.caveats]
     unsure = diagnosis.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_MEASURED)
     levels = ["warning" if unsure else "note", *["note"] * len(diagnosis.caveats)]
+    if gate is not None:
+        perhaps = unsettled(gate, diagnosis.work.unit)
+        told += [f"perhaps {each.sentence()}" for each in perhaps]
+        levels += ["warning"] * len(perhaps)
     return {
         "executionSuccessful": diagnosis.verdict is not Verdict.NOT_MEASURED,
         "toolExecutionNotifications": [
@@ -72,19 +83,29 @@ def _results(diagnosis: Diagnosis, gate: GateResult | None, checkout: Checkout) 
     found: list[Json] = []
     for finding, standing, time in zip(diagnosis.findings, stand, times, strict=True):
         result = _finding(finding, standing, diagnosis)
-        found.append(
-            {
-                **result,
-                "locations": [location_of(finding, diagnosis, checkout)],
-                "partialFingerprints": _identity(finding.fingerprint, time),
-                "stacks": stacks_of(finding, checkout),
-                "codeFlows": flows_of(finding, checkout),
-            }
-        )
+        result["locations"] = [location_of(finding, diagnosis, checkout)]
+        result["partialFingerprints"] = _identity(finding.fingerprint, time)
+        result["stacks"] = stacks_of(finding, checkout)
+        result["codeFlows"] = flows_of(finding, checkout)
+        if standing is Standing.KNOWN and gate is not None:
+            result["suppressions"] = _suppressions(finding, gate)
+        found.append(result)
     if gate is not None:
         told = exceeded(gate, diagnosis.work.unit)
-        found += [_breach(told[place], diagnosis) for place in unexplained(diagnosis, gate)]
+        found += [_breach(told[place], diagnosis) for place in apart(gate.breaches, diagnosis)]
     return found
+
+
+def _suppressions(finding: Finding, gate: GateResult) -> list[Json]:
+    return [
+        {
+            "kind": "external",
+            "status": "accepted",
+            "justification": printable(leak.reason) or "an entry of the baseline",
+        }
+        for leak in gate.known
+        if leak.fingerprint == finding.fingerprint
+    ]
 
 
 def _finding(finding: Finding, standing: Standing, diagnosis: Diagnosis) -> dict[str, Json]:
@@ -127,12 +148,11 @@ def _message(finding: Finding, standing: Standing, diagnosis: Diagnosis) -> str:
 
 
 def _breach(each: Exceeded, diagnosis: Diagnosis) -> Json:
-    what = type_text(each.what)
     return {
         "ruleId": BUDGET,
         "ruleIndex": 1,
         "level": "error",
-        "message": {"text": f"{what} exceeds its budget. {each.growth}, {printable(each.budget)}."},
+        "message": {"text": f"{each.what} exceeds its budget. {each.sentence()}."},
         "locations": [{"physicalLocation": program_of(diagnosis)}],
-        "partialFingerprints": _identity(f"budget {what}"),
+        "partialFingerprints": _identity(f"budget {each.what}"),
     }

@@ -64,6 +64,15 @@ def test_the_document_is_as_reviewed(name: str) -> None:
         ("within-budget", {"measurement": ["passed"], "finding": ["passed", "skipped"]}),
         ("passed", {"measurement": ["passed"]}),
         ("undecided", {"measurement": ["error"]}),
+        ("known", {"measurement": ["passed"], "finding": ["skipped", "skipped"]}),
+        (
+            "unsettled",
+            {
+                "measurement": ["error"],
+                "budget": ["skipped"],
+                "finding": ["skipped", "skipped"],
+            },
+        ),
         ("inconclusive", {"measurement": ["error"]}),
         ("not-measured", {"measurement": ["error"]}),
         ("ungated", {"measurement": ["passed"], "finding": ["failure", "skipped"]}),

@@ -110,8 +110,18 @@ def test_the_first_lines_are_the_decision_the_verdict_and_what_could_have_been_m
 
     assert lines[0] == "## leakscope: GATE PASSED"
     assert lines[2].startswith("**CLEAN:** nothing grows")
-    assert lines[4] == "**GATE PASSED:** no type grew faster than its budget"
+    assert lines[4] == "**GATE PASSED:** nothing grew faster than its budget"
     assert lines[6].startswith("could have been missed: less than 0.0031 gateway.audit.AuditRecord")
+
+
+def test_what_the_baseline_let_pass_and_what_of_it_is_fixed_is_said() -> None:
+    words = page_of(render_markdown(*JUDGED["known"])).words
+
+    assert (
+        "known: aiohttp.web_request.Request in gateway.audit.PENDING +1.00 per request, " in words
+    )
+    assert "until 2030-01-31: waits for the new audit service" in words
+    assert "fixed: gateway.policy.Rule +0.50 per request" in words
 
 
 def test_a_finding_is_a_row_with_rate_holder_and_place() -> None:

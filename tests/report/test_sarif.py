@@ -116,8 +116,25 @@ def test_a_breach_that_no_finding_accounts_for_is_a_result_of_its_own() -> None:
 
     assert [result["ruleId"] for result in found] == ["memory-leak"] * 2 + ["growth-budget"]
     assert found[2]["message"]["text"].startswith(
-        "shop.Basket exceeds its budget. +7.00 per second"
+        "shop.Basket exceeds its budget. shop.Basket +7.00 per second"
     )
+
+
+def test_a_leak_of_the_baseline_is_suppressed_with_the_reason_that_was_given() -> None:
+    known, suspected = run_of(*JUDGED["known"])["results"]
+
+    (suppression,) = known["suppressions"]
+    assert suppression["justification"] == "waits for the new audit service"
+    assert known["level"] == "note"
+    assert "suppressions" not in suspected
+
+
+def test_what_may_have_broken_a_budget_is_no_alert_but_is_said() -> None:
+    run = run_of(*JUDGED["unsettled"])
+
+    told = [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]]
+    assert [result["ruleId"] for result in run["results"]] == ["memory-leak"] * 2
+    assert any(text.startswith("perhaps rss +2.3 KiB per request") for text in told)
 
 
 def test_the_first_sentence_says_what_leaks_where_and_the_rest_how_fast() -> None:
