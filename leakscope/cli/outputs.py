@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from leakscope.cli.console import deliver, note
 from leakscope.errors import UsageError
-from leakscope.model.finding import Diagnosis
-from leakscope.model.gate import GateResult
-from leakscope.report.places import Checkout
 from leakscope.storage.output import refuse_unwritable, write_atomically
+
+if TYPE_CHECKING:
+    from leakscope.model.finding import Diagnosis
+    from leakscope.model.gate import GateResult
+    from leakscope.report.places import Checkout
 
 STDOUT = "-"
 
@@ -185,5 +187,7 @@ def _render(option: str, diagnosis: Diagnosis, gate: GateResult | None) -> str:
 
 
 def _checkout() -> Checkout:
+    from leakscope.report.places import Checkout
+
     here = str(Path.cwd())
     return Checkout(root=os.environ.get("GITHUB_WORKSPACE") or here, start=here)
