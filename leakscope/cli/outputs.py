@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
@@ -152,7 +151,7 @@ def deliver_reports(
     printed = next((report.text for report in reports if report.to == STDOUT), text)
     annotates = outputs.annotates(json_to)
     if annotates:
-        end = secrets.token_hex(16)
+        end = os.urandom(16).hex()
         printed = f"::stop-commands::{end}\n{printed}\n::{end}::"
     deliver(printed, json_text, json_to, force=force)
     for report in reports:
