@@ -47,7 +47,7 @@ def render_gate(result: GateResult, unit: str, *, width: int = 100, color: bool 
         _put_breach(page, breach, unit, "perhaps ")
     for title, leaks in (("known", result.known), ("fixed", result.fixed)):
         for leak in leaks:
-            _put_known(page, title, leak)
+            page.put((Span(known_text(title, leak)),), indent="  ", hang="    ")
     if result.fixed:
         page.put((Span("what is fixed can leave the baseline: --update-baseline"),), indent="  ")
     return page.text()
@@ -101,6 +101,15 @@ def budget_text(budget: Budget) -> str:
     in_bytes = budget.measure is Measure.BYTES
     rate = bytes_text(budget.rate) if in_bytes else number(budget.rate)
     return f"{rate} ({printable(budget.pattern)})"
+
+
+def known_text(title: str, leak: KnownLeak) -> str:
+    """Return an entry of a baseline as a line: what and where it is, how fast, until when."""
+    where = f" in {printable(leak.holder)}" if leak.holder else ""
+    until = f", until {leak.expires.isoformat()}" if leak.expires is not None else ""
+    reason = f": {printable(leak.reason)}" if leak.reason else ""
+    pace = f"{number(leak.rate, signed=True)} per {printable(leak.unit)}"
+    return f"{title}: {type_text(leak.type)}{where} {pace}{until}{reason}"
 
 
 def render_gate_json(diagnosis: Diagnosis, result: GateResult) -> str:
@@ -163,21 +172,6 @@ def _put_breach(page: Page, breach: Breach, unit: str, before: str) -> None:
         (Span(before + type_text(breach.type), Style.STRONG), Span(breach_text(breach, unit))),
         f"budget {budget_text(breach.budget)}",
         *((f"({printable(breach.note)})",) if breach.note else ()),
-        indent="  ",
-        hang="    ",
-    )
-
-
-def _put_known(page: Page, title: str, leak: KnownLeak) -> None:
-    where = f" in {printable(leak.holder)}" if leak.holder else ""
-    until = f", until {leak.expires.isoformat()}" if leak.expires is not None else ""
-    reason = f": {printable(leak.reason)}" if leak.reason else ""
-    page.put(
-        (
-            Span(f"{title}:"),
-            Span(f"{type_text(leak.type)}{where}"),
-            Span(f"{number(leak.rate, signed=True)} per {printable(leak.unit)}{until}{reason}"),
-        ),
         indent="  ",
         hang="    ",
     )

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakscope.model.finding import Diagnosis, Forecast, Verdict
+from leakscope.model.finding import Diagnosis, Verdict
 from leakscope.report.finding import put_finding
 from leakscope.report.layout import Page, Span, Style
-from leakscope.report.text import (
-    bytes_text,
-    duration,
-    milliseconds,
-    number,
-    plural,
-    sparkline,
-    type_text,
+from leakscope.report.text import sparkline, type_text
+from leakscope.report.verdict import (
+    VERDICTS,
+    advice_text,
+    command_text,
+    ending_text,
+    interpreter_text,
+    label_text,
+    limit_text,
+    measured_text,
+    pause_text,
+    rss_texts,
 )
 
-_VERDICTS = {
-    Verdict.LEAKING: ("LEAKING", Style.BAD),
-    Verdict.CLEAN: ("CLEAN", Style.GOOD),
-    Verdict.INCONCLUSIVE: ("INCONCLUSIVE", Style.WARN),
-    Verdict.NOT_MEASURED: ("NOT MEASURED", Style.WARN),
+_STYLES = {
+    Verdict.LEAKING: Style.BAD,
+    Verdict.CLEAN: Style.GOOD,
+    Verdict.INCONCLUSIVE: Style.WARN,
+    Verdict.NOT_MEASURED: Style.WARN,
 }
 _NOT_LEAKS_SHOWN = 6
 
@@ -59,59 +63,24 @@ def render_terminal(diagnosis: Diagnosis, *, width: int = 100, color: bool = Fal
 
 
 def _put_verdict(page: Page, diagnosis: Diagnosis) -> None:
-    word, style = _VERDICTS[diagnosis.verdict]
+    word, style = VERDICTS[diagnosis.verdict], _STYLES[diagnosis.verdict]
     page.put((Span(word + ":", style), Span(diagnosis.reason)), hang="  ")
     if diagnosis.forecast is not None:
         page.put(
-            Span("out of memory " + _ending_text(diagnosis.forecast), Style.BAD),
-            _limit_text(diagnosis.forecast, diagnosis.rss_series),
+            Span("out of memory " + ending_text(diagnosis.forecast), Style.BAD),
+            limit_text(diagnosis.forecast, diagnosis.rss_series),
             hang="  ",
         )
-    advice = _advice(diagnosis)
+    advice = advice_text(diagnosis)
     if advice:
         page.put((Span("next:", Style.STRONG), Span(advice)), hang="  ")
-
-
-def _advice(diagnosis: Diagnosis) -> str:
-    """Return what would settle a verdict that is none."""
-    pid = diagnosis.target.pid
-    if diagnosis.verdict is Verdict.INCONCLUSIVE:
-        longer = max(60, round(2 * diagnosis.seconds))
-        return f"watch for longer under steady load: leakscope watch {pid} --for {duration(longer)}"
-    if diagnosis.verdict is Verdict.NOT_MEASURED:
-        return (
-            f"make sure that the service is up and has work to do, then ask leakscope doctor {pid}"
-        )
-    return ""
-
-
-def _ending_text(forecast: Forecast) -> str:
-    earliest, latest = forecast.earliest_seconds, forecast.latest_seconds
-    if earliest <= 0 and (latest is None or latest <= 0):
-        return "any moment"
-    if latest is None:
-        return f"in {duration(max(earliest, 0))} at the earliest"
-    first, last = duration(max(earliest, 0)), duration(latest)
-    return f"in {first}" if first == last else f"in {first} to {last}"
-
-
-def _limit_text(forecast: Forecast, rss: tuple[float, ...]) -> str:
-    now = f", now {bytes_text(rss[-1])}" if rss else ""
-    limit = forecast.limit
-    return f"(limit {bytes_text(limit.limit_bytes)} from {limit.source}{now})"
 
 
 def _put_rss(page: Page, diagnosis: Diagnosis) -> None:
     series = diagnosis.rss_series
     if not series:
         return
-    fields = [f"{bytes_text(series[0])} → {bytes_text(series[-1])}"]
-    if diagnosis.rss is not None:
-        slope = diagnosis.rss.slope
-        fields.append(
-            f"{bytes_text(slope.estimate, signed=True)}/{diagnosis.work.unit} "
-            f"[{bytes_text(slope.low)}, {bytes_text(slope.high)}], {diagnosis.rss.label.value}"
-        )
+    fields = rss_texts(diagnosis)
     if len(series) > 2:
         fields.append(sparkline(series, 16))
     _row(page, "RSS", *fields)
@@ -121,48 +90,20 @@ def _put_not_leaks(page: Page, diagnosis: Diagnosis) -> None:
     if not diagnosis.not_leaks:
         return
     shown = diagnosis.not_leaks[:_NOT_LEAKS_SHOWN]
-    words = [f"{type_text(each.key)} ({_explained(each.label, each.reason)})" for each in shown]
+    words = [f"{type_text(each.key)} ({label_text(each)})" for each in shown]
     rest = len(diagnosis.not_leaks) - len(shown)
     if rest:
         words.append(f"{rest:,} more (--json has them all)")
     _row(page, "not leaks", " · ".join(words))
 
 
-def _explained(label: str, reason: str) -> str:
-    return f"{label}: {reason}" if reason else label
-
-
 def _put_measurement(page: Page, diagnosis: Diagnosis) -> None:
-    capture, work, target = diagnosis.capture, diagnosis.work, diagnosis.target
-    done = f"{plural(capture.samples, f'{capture.kind.value} sample')}"
-    done += f" in {duration(diagnosis.seconds)}"
-    if work.unit != "second":
-        rate = f" ({number(work.total / diagnosis.seconds)}/s)" if diagnosis.seconds > 0 else ""
-        done += f", {plural(work.total, work.unit)}{rate}"
-    _row(page, "measured", done)
-    if capture.samples:
-        median, longest = capture.pause_median_ms, capture.pause_max_ms
-        _row(
-            page,
-            "pause",
-            f"{milliseconds(median)} median, {milliseconds(longest)} at most: "
-            "how long a sample held the target up",
-        )
-    interpreter = _IMPLEMENTATIONS.get(target.implementation, target.implementation)
-    _row(
-        page,
-        "target",
-        f"pid {target.pid}, {interpreter} {target.python}:",
-        *_command(target.cmdline),
-    )
-
-
-_IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
-
-
-def _command(cmdline: tuple[str, ...]) -> tuple[str, ...]:
-    line = " ".join(cmdline)
-    return (line if len(line) <= 300 else line[:297] + "...",) if line else ("?",)
+    target = diagnosis.target
+    _row(page, "measured", measured_text(diagnosis))
+    pause = pause_text(diagnosis)
+    if pause:
+        _row(page, "pause", pause)
+    _row(page, "target", f"{interpreter_text(target)}:", command_text(target))
 
 
 def _row(page: Page, label: str, *fields: str) -> None:
