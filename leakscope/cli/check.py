@@ -15,6 +15,7 @@ from leakscope.cli.options import (
     output_option,
     work_option,
 )
+from leakscope.cli.outputs import Outputs, outputs_options, refuse_reports
 from leakscope.cli.project import ProjectCommand
 
 _EPILOG = """\b
@@ -47,6 +48,7 @@ use 125 instead of 3 and 4: sh -c 'leakscope check ...; s=$?; [ $s -gt 1 ] && ex
 @capture_option
 @output_option(required=False, help_text="Keep the recording in FILE.")
 @json_option
+@outputs_options
 @force_option
 @click.pass_context
 def command(
@@ -72,6 +74,7 @@ def command(
     capture_kind: str,
     output: Path | None,
     json_to: str | None,
+    outputs: Outputs,
     force: bool,
 ) -> None:
     """Start a server, drive it with identical rounds of load, and fail if it leaks.
@@ -90,6 +93,7 @@ def command(
     from leakscope.watching.captures import CaptureChoice
 
     refuse_outputs(output, json_to, force=force)
+    refuse_reports(outputs, json_to, recording=output, force=force)
     request = Request(
         server=() if was_typed(context, "pid") and not was_typed(context, "server") else server,
         pid=None if was_typed(context, "server") and not was_typed(context, "pid") else pid,
@@ -106,4 +110,6 @@ def command(
         update_baseline=update_baseline,
         choice=CaptureChoice(capture_kind),
     )
-    raise SystemExit(run_gate(request, output=output, json_to=json_to, force=force))
+    raise SystemExit(
+        run_gate(request, output=output, json_to=json_to, outputs=outputs, force=force)
+    )

@@ -16,8 +16,9 @@ from leakscope.capture.launch import launch
 from leakscope.capture.process import ProcessIdentity, identify
 from leakscope.capture.work import WorkMeter
 from leakscope.cli.check_request import IncompleteCheck, Request
-from leakscope.cli.console import colour_wanted, deliver, note, report_width
+from leakscope.cli.console import colour_wanted, note, report_width
 from leakscope.cli.diagnosing import attached_recorder, attached_rounds, keep_recording
+from leakscope.cli.outputs import Outputs, deliver_reports
 from leakscope.errors import ExitCode, LeakscopeError
 from leakscope.load.command import CommandLoad
 from leakscope.load.counted import Counting
@@ -96,7 +97,9 @@ class _Gate:
         return f"to be sure of what grows ({told})"
 
 
-def run_gate(request: Request, *, output: Path | None, json_to: str | None, force: bool) -> int:
+def run_gate(
+    request: Request, *, output: Path | None, json_to: str | None, outputs: Outputs, force: bool
+) -> int:
     """Measure, report, decide; return the exit code.
 
     What would fail the build is measured for as long again, and only fails it if it goes on.
@@ -114,8 +117,14 @@ def run_gate(request: Request, *, output: Path | None, json_to: str | None, forc
     result = replace(result, passed=result.passed and whole, canary=measured.canary)
     text = render_terminal(diagnosis, width=report_width(), color=colour_wanted())
     decision = render_gate(result, recording.work_unit, width=report_width(), color=colour_wanted())
-    deliver(
-        f"{text.rstrip()}\n{decision}", render_gate_json(diagnosis, result), json_to, force=force
+    deliver_reports(
+        outputs,
+        diagnosis,
+        result,
+        text=f"{text.rstrip()}\n{decision}",
+        json_text=render_gate_json(diagnosis, result),
+        json_to=json_to,
+        force=force,
     )
     if output is not None:
         keep_recording(recording, output, force=force)
