@@ -19,14 +19,19 @@ class Served:
     """What became of one round of load."""
 
     asked: int | None = None
-    """Requests sent; None where the load cannot tell."""
+    """Requests the round consists of; None where the load cannot tell. Where both are known, it is
+    `landed` and the counts of `failures` together."""
     landed: int | None = None
-    """Those that the server answered, and those whose client left on purpose."""
+    """Those that the server answered, whatever it said, and those whose client left on purpose."""
     failures: tuple[tuple[str, int], ...] = ()
-    """What became of the others, most frequent first."""
+    """What became of the others, in plain words without text of the server; most frequent first,
+    ties by the words."""
     statuses: tuple[tuple[int, int], ...] = ()
     """Answers by status, ascending."""
     seconds: float = 0.0
+    """From the start until all was settled."""
+    late: int = 0
+    """Requests that a rate was given for and that went out well after they were due."""
 
 
 class Load(Protocol):
