@@ -53,13 +53,14 @@ def judge(
         (breaches if sure else unsettled).append(breach)
     exceeded = {breach.fingerprint for breach in breaches}
     failed = {r.type for f in confirmed if f.fingerprint in exceeded for r in f.types}
-    let_through = _let_through(recording, failed | {breach.type for breach in breaches})
+    gone_on = failed | {breach.type for breach in breaches}
+    let_through = _let_through(recording, gone_on, diagnosis.work.total)
     measured = _is_measured(diagnosis, recording)
     return GateResult(
         passed=measured and not breaches and not unsettled,
         breaches=_ordered(breaches),
-        excluded=_largest(item for item in let_through if not is_plain(item.type)),
-        excluded_plain=_largest(item for item in let_through if is_plain(item.type)),
+        excluded=_largest(missable for key, missable in let_through if not is_plain(key)),
+        excluded_plain=_largest(missable for key, missable in let_through if is_plain(key)),
         unsettled=_ordered(unsettled),
         known=baseline.entries(let),
         fixed=baseline.fixed(confirmed) if measured else (),
@@ -173,10 +174,15 @@ def _relative(interval: Interval) -> Interval:
     return Interval(1.0, interval.low / interval.estimate, interval.high / interval.estimate)
 
 
-def _let_through(recording: Recording, breached: set[str]) -> list[Missable]:
+def _let_through(
+    recording: Recording, breached: set[str], work: float
+) -> list[tuple[str, Missable]]:
+    """Return the bounds of what was let through; of one object where nothing moved."""
+    least = 1 / work if work > 0 else 0.0
     return [
-        Missable(trend.key, max(0.0, trend.slope.high))
+        (trend.key, Missable("*" if trend.slope.high <= least else trend.key, high))
         for trend in trends(recording)
+        for high in [max(least, trend.slope.high)]
         if trend.kind is KeyKind.TYPE and trend.key not in breached
     ]
 

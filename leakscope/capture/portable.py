@@ -8,7 +8,7 @@ byte strings), save where it looks at what an entry of a suspect keeps alive.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from leakscope.capture.gathering import SEEK_PART, Gathering, printable
@@ -74,7 +74,7 @@ class PortableCapture:
         self._types: dict[int, _TypeSize] = {}
         self._readings = 0
         self._all_dicts_tracked: bool | None = None
-        self._traces = self._others_trace = False
+        self._traces = self._others_trace = self._collected = False
 
     @property
     def kind(self) -> CaptureKind:
@@ -90,6 +90,8 @@ class PortableCapture:
             "Bytes per type are its objects times the mean size of a sample, plus the exact size "
             "of the longest containers.",
         ]
+        if self._collected:
+            told.append("The collector was run in the target before each count.")
         if self._traces:
             told.append("tracemalloc slows the target down while allocations are traced.")
         if self._others_trace:
@@ -114,6 +116,14 @@ class PortableCapture:
             ),
             pause_ms=1000 * (counting + measuring + seeking + sampling),
         )
+
+    def census_of_live(self) -> Reading:
+        """Count what is alive now, after running the collector in the target, which is told."""
+        self._send("collecting")
+        self._collected = True
+        seconds = self._call("collect_garbage")
+        reading = self.census()
+        return replace(reading, pause_ms=reading.pause_ms + 1000 * seconds)
 
     def gather(self, suspects: Suspects) -> Evidence:
         """Find out who holds the suspects; see `Capture.gather`."""

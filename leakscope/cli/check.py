@@ -8,6 +8,7 @@ import click
 
 from leakscope.cli.check_options import budget_options, pace_options, ready_options
 from leakscope.cli.console import refuse_outputs
+from leakscope.cli.load_options import load_options
 from leakscope.cli.options import (
     capture_option,
     force_option,
@@ -16,10 +17,12 @@ from leakscope.cli.options import (
     work_option,
 )
 from leakscope.cli.outputs import Outputs, outputs_options, refuse_reports
-from leakscope.cli.project import ProjectCommand
+from leakscope.cli.project import ProjectCommand, was_typed
+from leakscope.load.plan import ClientPlan
 
 _EPILOG = """\b
-Example:
+Examples:
+  leakscope check --url '/orders/{n}' -- python -m shop --port 8080
   leakscope check --max-growth 'shop.*=0.01/request' \\
       --load 'wrk -d 2 http://127.0.0.1:8080/' -- python -m shop --port 8080
 
@@ -41,6 +44,7 @@ use 125 instead of 3 and 4: sh -c 'leakscope check ...; s=$?; [ $s -gt 1 ] && ex
     help="Finds in what the load command prints how many requests it sent; one group. What wrk, "
     "ab, hey, oha, k6, locust, vegeta and others print is known.",
 )
+@load_options
 @pace_options
 @ready_options
 @work_option
@@ -57,6 +61,7 @@ def command(
     pid: int | None,
     load: str | None,
     count: str | None,
+    client: ClientPlan,
     rounds: int | None,
     warm_up: int | None,
     round_timeout: float,
@@ -83,21 +88,23 @@ def command(
     lower bound of each growth with its budget; a pass says what it could have missed. What would
     fail the build is measured for as long again first.
 
-    Work is counted by --work, or by a request counter that the server publishes at /metrics, or by
-    what the load says that it sent; else growth is per round.
+    The load is a command, or the built-in client with --url or --requests. Work is counted by
+    --work, or by the client, or by a request counter that the server publishes at /metrics, or by
+    what the load command prints; else growth is per round.
     """
     from leakscope.analysis.budgets import parse_budget
-    from leakscope.cli.check_request import ReadyWhen, Request, pace_of, require_load
+    from leakscope.cli.check_request import ReadyWhen, Request, pace_of
     from leakscope.cli.gating import run_gate
-    from leakscope.cli.project import was_typed
     from leakscope.watching.captures import CaptureChoice
 
     refuse_outputs(output, json_to, force=force)
     refuse_reports(outputs, json_to, recording=output, force=force)
+    asked = was_typed(context, "urls", "requests")
     request = Request(
         server=() if was_typed(context, "pid") and not was_typed(context, "server") else server,
         pid=None if was_typed(context, "server") and not was_typed(context, "pid") else pid,
-        load=require_load(load),
+        load=None if asked and not was_typed(context, "load") else load,
+        client=ClientPlan() if was_typed(context, "load") and not asked else client,
         count=count,
         pace=pace_of(rounds=rounds, warm_up=warm_up, every=every, duration=duration),
         round_timeout=round_timeout,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from leakscope.errors import UsageError
+from leakscope.load.plan import ClientPlan
 from leakscope.model.gate import Budget
 from leakscope.watching.captures import CaptureChoice
 from leakscope.watching.recorder import Plan, plan
@@ -49,7 +50,9 @@ class Request:
 
     server: tuple[str, ...]
     pid: int | None
-    load: str
+    load: str | None = None
+    """A command; None for the built-in client."""
+    client: ClientPlan = field(default_factory=ClientPlan)
     pace: RoundPlan | Plan = field(default_factory=RoundPlan)
     """Rounds, or samples by the clock."""
     ready: ReadyWhen = field(default_factory=ReadyWhen)
@@ -65,6 +68,13 @@ class Request:
     choice: CaptureChoice = CaptureChoice.AUTO
 
     def __post_init__(self) -> None:
+        if (self.load is not None) == self.client.asks:
+            raise IncompleteCheck(
+                "there are two loads"
+                if self.client.asks
+                else "there is no load: nothing would be measured",
+                hint="Give either --load with a command, or --url or --requests.",
+            )
         if bool(self.server) == (self.pid is not None):
             raise IncompleteCheck("give either a server command behind `--` or --pid")
         if self.update_baseline and self.baseline is None:
@@ -102,10 +112,3 @@ def pace_of(
             hint="Leave out one or the other.",
         )
     return plan(every, duration or _USUAL_DURATION_S, usual=_USUAL_EVERY_S)
-
-
-def require_load(load: str | None) -> str:
-    """Return the load command; raise `IncompleteCheck` if there is none."""
-    if not load:
-        raise IncompleteCheck("no load: nothing would be measured")
-    return load

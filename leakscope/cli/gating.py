@@ -43,6 +43,8 @@ from leakscope.watching.recorder import Plan
 from leakscope.watching.rounds import NothingServed, RoundPlan
 from leakscope.watching.work import meter_for
 
+_NOWHERE = "http://127.0.0.1:1"
+
 
 class ServerEnded(LeakscopeError):
     """The server exited under load: that is no pass."""
@@ -56,7 +58,7 @@ class _Server:
 
     identity: ProcessIdentity
     ports: tuple[int, ...]
-    """TCP ports it listens on."""
+    """TCP ports it listens on, then those of its children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,9 @@ def run_gate(
     """
     known = load_baseline(request.baseline) if request.baseline is not None else ()
     gate = _Gate(request, known, date.today())
-    load = CommandLoad(
-        request.load, within=request.round_timeout, counting=Counting.by(request.count)
-    )
+    _load(request, _NOWHERE)  # What makes no sense is told before anything starts.
     with _server(request) as server:
+        load = _load(request, _base(server))
         measured = _measure(request, server, load, gate, keep=output is not None)
     recording = measured.recording
     diagnosis, result = gate.judge(recording)
@@ -136,6 +137,21 @@ def run_gate(
     if measured.canary is not None:
         require_found(measured.canary, recording.work_unit)
     return _conclude(request, diagnosis, result)
+
+
+def _load(request: Request, base: str) -> Load:
+    """Return the load; `base` is the server whose paths may be asked for."""
+    if request.load is not None:
+        counting = Counting.by(request.count)
+        return CommandLoad(request.load, within=request.round_timeout, counting=counting)
+    from leakscope.load.http import HttpLoad
+
+    return HttpLoad(request.client, base=base, within=request.round_timeout)
+
+
+def _base(server: _Server) -> str:
+    """Return the URL of a server: of its own lowest port, if it has any."""
+    return f"http://127.0.0.1:{server.ports[0]}" if server.ports else _NOWHERE
 
 
 def _conclude(request: Request, diagnosis: Diagnosis, result: GateResult) -> int:
@@ -215,8 +231,14 @@ def _told_twice(first: Recording, second: Recording, gate: _Gate) -> Recording:
 
 
 def _meter(request: Request, server: _Server) -> WorkMeter | None:
-    """Return the work meter: the one asked for, or one that the server offers."""
-    return meter_for(request.work) or find_meter(server.ports)
+    """Return the work meter: the one asked for, or one that the server offers.
+
+    None where the built-in client counts, round by round.
+    """
+    if request.work is not None:
+        return meter_for(request.work)
+    counts = request.load is None and isinstance(request.pace, RoundPlan)
+    return None if counts else find_meter(server.ports)
 
 
 def _require_units(request: Request, counted: str) -> None:

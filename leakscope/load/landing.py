@@ -42,13 +42,13 @@ def no_success(served: Served) -> str | None:
     return f"none of {answers} answers was a success; {named}"
 
 
-def lateness(served: Served, rate: float | None, *, share: float = 0.1) -> str | None:
+def lateness(served: Served, *, share: float = 0.1) -> str | None:
     """Return a sentence if more than this share of the requests went out late, else None."""
-    if rate is None or not served.asked or served.late <= served.asked * share:
+    if not served.asked or served.late <= served.asked * share:
         return None
     return (
-        f"{served.late} of {served.asked} requests went out late: "
-        f"the server does not keep up with {rate:g} a second over these connections"
+        f"{served.late} of {served.asked} requests of a round went out late: "
+        "the server does not keep up with the rate over these connections"
     )
 
 

@@ -55,8 +55,10 @@ class Missable:
     """The smallest leak of objects of one type that a run could have missed."""
 
     type: str
+    """`*` where no type moved at all."""
     rate: float
-    """Objects per unit of work: the upper bound of a growth that was let through."""
+    """Objects per unit of work: the upper bound of a growth that was let through, but at least one
+    object in all the work that was measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,12 @@ def missable_text(result: GateResult, unit: str) -> str:
     bounds = [item for item in (result.excluded, result.excluded_plain) if item is not None]
     if not bounds:
         return ""
-    most = " or ".join(f"{number(item.rate)} {type_text(item.type)}" for item in bounds)
-    return f"less than {most} per {unit}"
+    words = dict.fromkeys(f"{number(item.rate)} {_of(item)}" for item in bounds)
+    return f"less than {' or '.join(words)} per {unit}"
+
+
+def _of(item: Missable) -> str:
+    return "objects of any type" if item.type == "*" else type_text(item.type)
 
 
 def canary_text(canary: CanaryResult, unit: str) -> str:

@@ -35,8 +35,8 @@ def wait_until_listening(identity: ProcessIdentity, timeout: float) -> tuple[int
 
     That is as soon as the process itself listens. One that leaves that to its children (a wrapper,
     a shell) serves when they have listened on the same ports for a while; a child alone may be
-    what the server needs to start. Ports are in ascending order. Raises `NeverReady` after
-    `timeout` seconds, and `TargetGone` if the process exits before.
+    what the server needs to start. Its own ports come first, each group ascending. Raises
+    `NeverReady` after `timeout` seconds, and `TargetGone` if the process exits before.
     """
     deadline = time.monotonic() + timeout
     seen: tuple[int, ...] = ()
@@ -116,14 +116,15 @@ def find_meter(ports: tuple[int, ...]) -> WorkMeter | None:
 
 
 def _listening(pid: int) -> tuple[bool, tuple[int, ...]]:
-    """Return whether a process listens itself, and the ports of it and its children, ascending."""
+    """Return whether a process listens itself, and the ports: its own, then its children's."""
     try:
         server = psutil.Process(pid)
         family = [server, *server.children(recursive=True)]
     except psutil.NoSuchProcess:
         return False, ()
     own = set(_ports(server))
-    return bool(own), tuple(sorted(own.union(*map(_ports, family[1:]))))
+    others = set().union(*map(_ports, family[1:])) - own
+    return bool(own), (*sorted(own), *sorted(others))
 
 
 def _ports(process: psutil.Process) -> list[int]:

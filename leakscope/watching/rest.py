@@ -40,10 +40,10 @@ class Rest:
         """Return whether it came to rest in time. Raises `TargetGone` if it has exited."""
         windows = int((_RESTLESS_S if self.restless else self.within) / _WINDOW_S)
         quiet = 0
-        before = self.used()
+        before = sum(self.used())
         for _ in range(max(_WINDOWS, windows)):
             self.pause(_WINDOW_S)
-            used = self.used()
+            used = sum(self.used())
             quiet = quiet + 1 if used - before <= _QUIET * _WINDOW_S + 1e-6 else 0
             if quiet == _WINDOWS:
                 return True
@@ -51,15 +51,18 @@ class Rest:
         self.restless = True
         return False
 
-    def used(self) -> float:
-        """Return the processor time used so far, in seconds, by what runs of it now."""
+    def used(self) -> tuple[float, float]:
+        """Return the processor time used so far, in seconds: by the process, by its children.
+
+        Children that have ended are not counted.
+        """
         self.identity.verify()
         try:
             server = psutil.Process(self.identity.pid)
-            family = [server, *server.children(recursive=True)]
+            children = server.children(recursive=True)
         except psutil.Error:
-            return 0.0
-        return sum(map(_seconds, family))
+            return 0.0, 0.0
+        return _seconds(server), sum(map(_seconds, children))
 
 
 @contextmanager

@@ -15,9 +15,11 @@ from leakscope.analysis.kernels import GraphTooLarge, KernelsMissing
 from leakscope.capture.heapreader import HeapTooLarge
 from leakscope.capture.interface import Reading
 from leakscope.capture.native import NotEnoughMemory
+from leakscope.capture.portable import PortableCapture
 from leakscope.capture.work import WorkMeter
 from leakscope.errors import LeakscopeError, UsageError
 from leakscope.load.interface import Load, Served
+from leakscope.load.landing import lateness, no_success, too_few
 from leakscope.model.recording import Ending, Recording
 from leakscope.watching.canary import Canary
 from leakscope.watching.captures import FrozenCensusCapture
@@ -29,8 +31,6 @@ FEWEST_ROUNDS = 6
 WARM_UP_SAMPLED = 2
 """Rounds of warm-up after which samples are taken: the last ones. The analysis drops them, and
 tells by them what grew at first."""
-_LEAST_SHARE = 0.9
-"""Share of the requests of a round that must land."""
 _UNEVEN = 0.1
 """Share of the usual work below which a round was not like the others."""
 _IDLE_S = 0.03
@@ -76,7 +76,7 @@ class RoundPlan:
 class RoundRecorder:
     """Makes one recording of one connected server, round by round.
 
-    Work is what the server's counter says if there is one, else what the load counts, else rounds.
+    Work is what `meter` says if there is one, else what the load counts, else rounds.
     What was measured before a failure is kept: see `failure`.
     """
 
@@ -98,15 +98,17 @@ class RoundRecorder:
     _rounds: int = 0
     _landed: int = 0
     _work: list[float] = field(default_factory=list)
-    _cpu: float = 0.0
+    _cpu: tuple[float, ...] = (0.0, 0.0)
+    """Used in all rounds: by the process that is measured, by its children."""
     _problem: LeakscopeError | None = None
+    _late: bool = False
 
     def record(self, plan: RoundPlan) -> Recording:
         """Run the rounds of `plan`; gather evidence about what grows.
 
         Raises what keeps anything from being measured: a load that fails before the first sample.
         """
-        self._exact = isinstance(self.series.capture, FrozenCensusCapture)
+        self._exact = isinstance(self.series.capture, FrozenCensusCapture | PortableCapture)
         self.series.begin()
         self.series.at_rest = self._exact
         with ended_with(self.series.identity, self.load.stop):
@@ -129,8 +131,9 @@ class RoundRecorder:
 
     def _done(self) -> Ending:
         """Return how it ends after all rounds: not well if nothing was seen to be served."""
-        if self.series.work_unit == "round" and self._cpu < _IDLE_S:
-            self.failure = NothingServed("the server used no processor time while the load ran")
+        own, children = self._cpu
+        if own < _IDLE_S:
+            self.failure = _served_by_children() if children >= _IDLE_S else _served_by_nobody()
             return self.series.lost(self.failure)
         if self.rest.restless:
             self.series.at_rest = False
@@ -171,7 +174,14 @@ class RoundRecorder:
             return
         self.rest.wait()
         _require_landed(served)
-        self._cpu += self.rest.used() - used
+        late = lateness(served)
+        if late is not None and not self._late:
+            self._late = True
+            self.series.caveat(f"{late[:1].upper()}{late[1:]}.")
+        self._cpu = tuple(
+            total + max(0.0, now - before)
+            for total, now, before in zip(self._cpu, self.rest.used(), used, strict=True)
+        )
         work = self._work_done(served)
         if not sampled:
             return
@@ -219,7 +229,7 @@ class RoundRecorder:
     def _reading(self) -> Reading:
         """Count what is alive, without what waits for the collector where that can be told."""
         capture = self.series.capture
-        if self._exact and isinstance(capture, FrozenCensusCapture):
+        if self._exact and isinstance(capture, FrozenCensusCapture | PortableCapture):
             try:
                 return capture.census_of_live()
             except (HeapTooLarge, KernelsMissing, GraphTooLarge, NotEnoughMemory) as problem:
@@ -243,10 +253,18 @@ class RoundRecorder:
 
 def _require_landed(served: Served) -> None:
     """Raise `TooFewLanded` if a round did not do the work that it should have done."""
-    if not served.asked or served.landed is None:
-        if served.landed == 0:
-            raise TooFewLanded("the load sent no requests")
-        return
-    if served.landed < _LEAST_SHARE * served.asked:
-        reasons = "".join(f"; {count}: {reason}" for reason, count in served.failures)
-        raise TooFewLanded(f"{served.landed} of {served.asked} requests landed{reasons}")
+    told = too_few(served) or no_success(served)
+    if told is not None:
+        raise TooFewLanded(told)
+
+
+def _served_by_nobody() -> NothingServed:
+    return NothingServed("the server used no processor time while the load ran")
+
+
+def _served_by_children() -> NothingServed:
+    return NothingServed(
+        "the process that was measured did nothing, its child processes did",
+        hint="Start the server with one worker in the process itself, or give a worker's --pid; "
+        "with --url, give the port that the process itself listens on.",
+    )

@@ -11,7 +11,7 @@ import pytest
 from leakscope.analysis.budgets import BadBudget, WrongUnit, parse_budget
 from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.gate import judge
-from leakscope.model.gate import Budget, GateResult, KnownLeak, Measure
+from leakscope.model.gate import Budget, GateResult, KnownLeak, Measure, Missable
 from leakscope.model.recording import Ending, Recording
 from tests.builders import evidence_of, holder, recording_of
 
@@ -163,6 +163,12 @@ def test_a_pass_says_what_it_could_have_missed() -> None:
     assert result.excluded is not None
     assert result.excluded.type == "shop.Order"
     assert 0 < result.excluded.rate <= 5 / RATE
+
+
+def test_what_did_not_move_at_all_is_excluded_down_to_one_object() -> None:
+    result = gate(recording_of({"shop.Order": [7.0] * SAMPLES}, work=RATE))
+    assert result.excluded == Missable("*", 1 / (RATE * (SAMPLES - 1)))
+    assert result.excluded_plain is None
 
 
 def test_what_could_be_missed_of_building_blocks_is_told_apart() -> None:

@@ -5,7 +5,16 @@ from importlib import resources
 
 from leakscope.capture.sources import sources_for
 
-ALL = ("census", "untracked", "tracing", "entries", "chains", "search")
+ALL = (
+    "census",
+    "untracked",
+    "tracing",
+    "entries",
+    "chains",
+    "search",
+    "canary",
+    "collecting",
+)
 
 
 def test_every_file_comes_after_those_that_it_builds_on() -> None:

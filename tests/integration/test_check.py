@@ -23,12 +23,13 @@ def port() -> int:
         return number
 
 
-def check(port: int, *options: str, server: tuple[str, ...], load: str | None = None) -> Run:
-    return report_of("check", "--load", load or requests_to(port), *options, "--", *server)
+def check(*options: str, server: tuple[str, ...], load: str | None = None) -> Run:
+    by = ("--load", load) if load else ("--url", "/orders/{n}", "--requests-per-round", "200")
+    return report_of("check", *by, *options, "--", *server)
 
 
 def requests_to(port: int, *, rate: int = 400, seconds: float = 0.5) -> str:
-    """Return the command that sends a round of requests."""
+    """Return a command that sends a round of requests."""
     url = f"http://127.0.0.1:{port}/"
     words = f"{GATEWAY / 'load.py'} --url {url} --rate {rate} --seconds {seconds}"
     return f"{sys.executable} {words}"
@@ -42,7 +43,7 @@ def gateway(port: int, leak: str, *flags: str) -> tuple[str, ...]:
 
 
 def test_a_leak_over_its_budget_fails_the_build(port: int) -> None:
-    run = check(port, "--max-growth", "*=0.01/request", server=gateway(port, "fractional"))
+    run = check("--max-growth", "*=0.01/request", server=gateway(port, "fractional"))
 
     assert run.code == 1, run.report or run.stderr
     assert run.report["gate"]["passed"] is False
@@ -50,9 +51,15 @@ def test_a_leak_over_its_budget_fails_the_build(port: int) -> None:
     assert run.finding["growth"]["objects"]["estimate"] == pytest.approx(0.2, rel=0.02)
 
 
+def test_a_load_command_is_run_once_for_each_round(port: int) -> None:
+    run = check(load=requests_to(port), server=gateway(port, "fractional"))
+
+    assert run.code == 1, run.report or run.stderr
+    assert run.finding["growth"]["objects"]["estimate"] == pytest.approx(0.2, rel=0.02)
+
+
 def test_a_leak_within_its_budget_passes(port: int) -> None:
     run = check(
-        port,
         *("--max-growth", "*=1/request"),
         *("--max-growth", "gateway.sampling.SAMPLES=1KiB/request"),
         server=gateway(port, "fractional"),
@@ -63,7 +70,7 @@ def test_a_leak_within_its_budget_passes(port: int) -> None:
 
 
 def test_a_clean_server_passes_and_says_what_could_have_been_missed(port: int) -> None:
-    run = check(port, server=gateway(port, "none"))
+    run = check(server=gateway(port, "none"))
 
     assert run.code == 0, run.report or run.stderr
     assert run.report["gate"]["passed"] is True
@@ -78,18 +85,18 @@ def test_a_leak_that_is_known_passes_until_it_expires_and_is_told_when_fixed(
     baseline = tmp_path / "known.json"
     known = ("--baseline", str(baseline), "--rounds", "6", "--no-longer")
 
-    assert check(port, *known, "--update-baseline", server=gateway(port, "fractional")).code == 0
+    assert check(*known, "--update-baseline", server=gateway(port, "fractional")).code == 0
 
     document = json.loads(baseline.read_text())
     assert [leak["holder"] for leak in document["leaks"]] == ["gateway.sampling.SAMPLES"]
-    run = check(port, *known, server=gateway(port, "fractional"))
+    run = check(*known, server=gateway(port, "fractional"))
     assert run.code == 0, run.report or run.stderr
     assert [leak["type"] for leak in run.report["gate"]["known"]] == [run.finding["type"]]
 
     document["leaks"][0]["expires"] = "2020-01-01"
     baseline.write_text(json.dumps(document))
-    assert check(port, *known, server=gateway(port, "fractional")).code == 1
-    run = check(port, *known, server=gateway(port, "fractional", "--fixed"))
+    assert check(*known, server=gateway(port, "fractional")).code == 1
+    run = check(*known, server=gateway(port, "fractional", "--fixed"))
     assert run.code == 0, run.report or run.stderr
     assert run.report["gate"]["fixed"] == document["leaks"]
 
@@ -97,7 +104,6 @@ def test_a_leak_that_is_known_passes_until_it_expires_and_is_told_when_fixed(
 @pytest.mark.parametrize("capture", ["native", "portable"])
 def test_a_planted_leak_is_found_and_is_no_finding(port: int, capture: str) -> None:
     run = check(
-        port,
         *("--canary", "--capture", capture, "--rounds", "6", "--no-longer"),
         server=gateway(port, "none"),
     )
@@ -111,7 +117,6 @@ def test_a_planted_leak_is_found_and_is_no_finding(port: int, capture: str) -> N
 
 def test_a_planted_leak_too_slow_to_be_found_is_no_pass(port: int) -> None:
     run = check(
-        port,
         *("--canary", "0.001", "--rounds", "6", "--no-longer"),
         server=gateway(port, "none"),
     )
@@ -122,7 +127,11 @@ def test_a_planted_leak_too_slow_to_be_found_is_no_pass(port: int) -> None:
 
 
 def test_a_leak_is_found_by_the_clock_under_load_that_goes_on(port: int) -> None:
-    run = check(port, *BY_THE_CLOCK, server=gateway(port, "request-in-log-queue"))
+    run = check(
+        *BY_THE_CLOCK,
+        load=requests_to(port, rate=100, seconds=5),
+        server=gateway(port, "request-in-log-queue"),
+    )
 
     assert run.code == 1, run.report or run.stderr
     assert run.finding["holder"]["path"] == "gateway.audit.PENDING"
@@ -130,7 +139,6 @@ def test_a_leak_is_found_by_the_clock_under_load_that_goes_on(port: int) -> None
 
 def test_a_server_may_say_itself_when_it_is_ready(port: int) -> None:
     run = check(
-        port,
         *("--ready-line", "^ready ", "--ready-url", f"http://127.0.0.1:{port}/healthz"),
         *("--rounds", "6", "--warm-up", "1", "--no-longer"),
         server=gateway(port, "none"),
@@ -142,7 +150,6 @@ def test_a_server_may_say_itself_when_it_is_ready(port: int) -> None:
 
 def test_a_server_that_never_says_the_line_is_not_a_pass(port: int) -> None:
     run = check(
-        port,
         *("--ready-line", "^up and running$", "--ready-timeout", "1s"),
         server=gateway(port, "none"),
     )
@@ -166,7 +173,7 @@ def test_settings_may_come_from_the_project(tmp_path: Path, port: int) -> None:
 
 
 def test_a_load_that_reaches_nobody_is_not_a_pass(port: int) -> None:
-    run = check(port, server=gateway(port, "none"), load=f"{sys.executable} -c ''")
+    run = check(server=gateway(port, "none"), load=f"{sys.executable} -c ''")
 
     assert run.code == 3
     assert "nothing was served" in run.stderr
@@ -175,7 +182,7 @@ def test_a_load_that_reaches_nobody_is_not_a_pass(port: int) -> None:
 def test_a_load_by_the_clock_that_reaches_nobody_is_not_a_pass(port: int) -> None:
     idle = f"{sys.executable} -c 'import time; time.sleep(60)'"
 
-    run = check(port, *BY_THE_CLOCK, server=gateway(port, "none"), load=idle)
+    run = check(*BY_THE_CLOCK, server=gateway(port, "none"), load=idle)
 
     assert run.code == 3
     assert "nothing was served" in run.stderr
@@ -184,17 +191,42 @@ def test_a_load_by_the_clock_that_reaches_nobody_is_not_a_pass(port: int) -> Non
 def test_a_load_without_an_end_is_no_round(port: int) -> None:
     idle = f"{sys.executable} -c 'import time; time.sleep(60)'"
 
-    run = check(port, "--round-timeout", "1s", server=gateway(port, "none"), load=idle)
+    run = check("--round-timeout", "1s", server=gateway(port, "none"), load=idle)
 
     assert run.code == 3
     assert "still runs after 1 seconds" in run.stderr
     assert "--for" in run.stderr
 
 
+def test_answers_that_are_all_errors_are_not_a_pass(port: int) -> None:
+    source = (
+        "import http.server as server, sys\n"
+        "server.test(server.SimpleHTTPRequestHandler, port=int(sys.argv[1]))\n"
+    )
+
+    run = check(server=(sys.executable, "-c", source, str(port)))
+
+    assert run.code == 3
+    assert "every one of 200 answers was 404 Not Found" in run.stderr
+
+
+def test_requests_to_another_server_are_not_a_pass(port: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        other: int = free.getsockname()[1]
+
+    run = report_of(
+        *("check", "--url", f"http://127.0.0.1:{other}/", "--"),
+        *gateway(port, "none"),
+    )
+
+    assert run.code == 3
+    assert "refused" in run.stderr
+
+
 def test_a_load_that_fails_is_shown_and_is_not_a_pass(port: int) -> None:
     failing = f"{sys.executable} -c 'print(\"no route\"); raise SystemExit(9)'"
 
-    run = check(port, server=gateway(port, "none"), load=failing)
+    run = check(server=gateway(port, "none"), load=failing)
 
     assert run.code == 3
     assert "status 9" in run.stderr
@@ -202,16 +234,16 @@ def test_a_load_that_fails_is_shown_and_is_not_a_pass(port: int) -> None:
 
 
 def test_a_load_command_that_is_missing_is_a_usage_error(port: int) -> None:
-    run = check(port, server=gateway(port, "none"), load="no-such-load-command")
+    run = check(server=gateway(port, "none"), load="no-such-load-command")
 
     assert run.code == 2
     assert "no-such-load-command" in run.stderr
 
 
-def test_a_server_that_never_listens_is_not_a_pass(port: int) -> None:
+def test_a_server_that_never_listens_is_not_a_pass() -> None:
     source = "import threading; threading.Event().wait()"
 
-    run = check(port, "--ready-timeout", "1s", server=(sys.executable, "-c", source))
+    run = check("--ready-timeout", "1s", server=(sys.executable, "-c", source))
 
     assert run.code == 3
     assert "port" in run.stderr
@@ -226,7 +258,6 @@ def test_a_server_that_dies_under_load_is_not_a_pass(port: int) -> None:
     )
 
     run = check(
-        port,
         server=(sys.executable, "-c", source, str(port)),
         load=f"{sys.executable} -c 'import time; time.sleep(60)'",
     )
@@ -239,7 +270,9 @@ def test_a_server_that_dies_under_load_is_not_a_pass(port: int) -> None:
     ("words", "said"),
     [
         (("--pid", "1", "--load", "true", "--", "python"), "either a server command"),
-        (("--", "python"), "no load"),
+        (("--", "python"), "there is no load"),
+        (("--load", "true", "--url", "/", "--", "python"), "there are two loads"),
+        (("--url", "/{nonsense}", "--", "python"), "nonsense"),
         (("--load", "true", "--rounds", "3", "--", "python"), "3 rounds are too few"),
         (("--load", "true", "--rounds", "8", "--for", "9s", "--", "python"), "by the clock"),
         (("--load", "true", "--ready-line", "(", "--", "python"), "--ready-line"),
@@ -292,10 +325,33 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
 """
 
 
-@pytest.mark.slow
 def test_what_stops_growing_does_not_fail_the_build(port: int) -> None:
-    run = check(port, server=(sys.executable, "-c", RAMP, str(port)))
+    run = check(server=(sys.executable, "-c", RAMP, str(port)))
 
     assert run.code == 0, run.report or run.stderr
     assert "to be sure of what grows (__main__.KEPT)" in run.stderr
     assert "__main__.Order" in {each["key"] for each in run.report["not_leaks"]}
+
+
+PRE_FORK = """
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(204)
+        self.end_headers()
+    def log_message(self, *words):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+if os.fork():
+    os.wait()
+else:
+    server.serve_forever()
+"""
+
+
+def test_a_master_whose_workers_serve_is_not_a_pass(port: int) -> None:
+    run = check(server=(sys.executable, "-c", PRE_FORK, str(port)))
+
+    assert run.code == 3
+    assert "its child processes did" in run.stderr

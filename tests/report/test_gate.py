@@ -21,6 +21,14 @@ def test_a_pass_says_what_it_could_have_missed() -> None:
     assert second == "  could have been missed: less than 0.0031 shop.Order or 1.20 str per request"
 
 
+def test_a_pass_in_which_nothing_moved_says_how_much_was_asked() -> None:
+    still = (Missable("*", 0.0004), Missable("*", 0.0004))
+
+    _, missed = render_gate(GateResult(True, (), *still), "request").splitlines()
+
+    assert missed == "  could have been missed: less than 0.00040 objects of any type per request"
+
+
 def test_a_failure_names_each_type_with_its_growth_and_budget() -> None:
     first, second = render_gate(FAILED, "request").splitlines()
 

@@ -92,14 +92,15 @@ class Resting(Rest):
     """Is at rest at once, and has used a second for every round."""
 
     seconds: float = 1.0
+    by_children: float = 0.0
     turns: int = 0
 
     def wait(self) -> bool:
         self.turns += 1
         return True
 
-    def used(self) -> float:
-        return self.seconds * self.turns
+    def used(self) -> tuple[float, float]:
+        return self.seconds * self.turns, self.by_children * self.turns
 
 
 def recorder_of(load: Driven, *, seconds: float = 1.0) -> RoundRecorder:
@@ -169,6 +170,17 @@ def test_a_server_that_used_no_processor_time_served_nothing() -> None:
 
     assert isinstance(recorder.failure, NothingServed)
     assert recording.ending is Ending.LOST
+
+
+def test_work_that_children_did_is_not_measured() -> None:
+    recorder = recorder_of(Driven(Service()), seconds=0.0001)
+    assert isinstance(recorder.rest, Resting)
+    recorder.rest.by_children = 1.0
+
+    recorder.record(RoundPlan())
+
+    assert isinstance(recorder.failure, NothingServed)
+    assert "its child processes did" in str(recorder.failure)
 
 
 def test_requests_that_do_not_land_end_it_before_it_begins() -> None:
