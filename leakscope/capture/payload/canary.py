@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+Canary: type = type("Canary", (), {"__slots__": ("kept",), "__module__": "leakscope_session"})
+"""What is planted; gc tracks it, for it could refer to something."""
 
-class Canary:
-    """What is planted; gc tracks it, for it could refer to something."""
-
-    __slots__ = ("kept",)
-
-
-canaries: list[Canary] = []
+canaries: list[object] = []
 
 
 def plant_canaries(count: int) -> int:
     """Keep `count` more of them; return the address of the list that does."""
-    for _ in range(count):
-        canaries.append(Canary())  # noqa: PERF401 - the list stays the same one
+    canaries.extend([Canary() for _ in range(count)])
     return id(canaries)
 
 
