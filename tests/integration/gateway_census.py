@@ -4,8 +4,8 @@
 its upstream in another. It asks a round of requests to warm up, and a second round. It prints one
 JSON object that says what the second round added; what it did not change is left out:
 `kept`, objects by type after gc; `garbage`, objects by type that this gc freed, less those that the
-one before the round did; `lengths` of the containers that the gateway's modules name; `fds`,
-`threads`, and `rss` in bytes.
+one before the round did; `lengths` of the containers that the gateway's modules name; `process`,
+its `fds`, `threads`, and `rss` in bytes.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from gateway import upstream_process  # type: ignore[import-not-found]
 from gateway.app import make_app  # type: ignore[import-not-found]
 from gateway.load import FAILING, Address, Load, Mix  # type: ignore[import-not-found]
 
-REQUESTS = {"ordinary": 1000, "failing": 200, "aborted": 200, "new-clients": 200, "mixed": 1000}
-"""Per round, by kind of traffic: whole batches of everything that the gateway batches."""
-MIXES = {
-    "ordinary": Mix(),
-    "failing": Mix(failing=1.0),
-    "aborted": Mix(aborting=1.0),
-    "new-clients": Mix(new_clients=1.0),
-    "mixed": Mix(failing=0.2, aborting=0.2, new_clients=0.2),
+TRAFFIC = {
+    "ordinary": (1000, Mix()),
+    "few": (200, Mix()),
+    "failing": (200, Mix(failing=1.0)),
+    "aborted": (200, Mix(aborting=1.0)),
+    "new-clients": (200, Mix(new_clients=1.0)),
+    "mixed": (1000, Mix(failing=0.2, aborting=0.2, new_clients=0.2)),
 }
+"""Requests per round, whole batches of everything that the gateway batches, and of what sort."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,7 @@ class Census:
     kept: Counter[str]
     garbage: Counter[str]
     lengths: Counter[str]
-    fds: int
-    threads: int
-    rss: int
+    process: Counter[str]
 
     @classmethod
     def taken(cls) -> Census:
@@ -57,32 +55,28 @@ class Census:
         all_objects = _objects()
         gc.collect()
         kept = _objects()
-        return cls(
-            kept,
-            all_objects - kept,
-            Counter(dict(_lengths())),
-            process.num_fds(),
-            process.num_threads(),
-            process.memory_info().rss,
-        )
+        numbers = {
+            "fds": process.num_fds(),
+            "threads": process.num_threads(),
+            "rss": process.memory_info().rss,
+        }
+        return cls(kept, all_objects - kept, Counter(dict(_lengths())), Counter(numbers))
 
-    def minus(self, other: Census) -> dict[str, object]:
+    def minus(self, other: Census) -> dict[str, dict[str, int]]:
         return {
             "kept": _changes(self.kept, other.kept),
             "garbage": _changes(self.garbage, other.garbage),
             "lengths": _changes(self.lengths, other.lengths),
-            "fds": self.fds - other.fds,
-            "threads": self.threads - other.threads,
-            "rss": self.rss - other.rss,
+            "process": _changes(self.process, other.process),
         }
 
 
 async def main(leak: str, traffic: str, *, fixed: bool) -> None:
-    requests = REQUESTS[traffic]
+    requests, mix = TRAFFIC[traffic]
     with upstream_process.started(None) as url:
         app = make_app(url, leak=leak, fixed=fixed)
         async with TestClient(TestServer(app)) as client:
-            load = Load(Address("127.0.0.1", client.port, ""), MIXES[traffic])
+            load = Load(Address("127.0.0.1", client.port, ""), mix)
             await _ask(client, load, range(requests))
             Census.taken()
             before = Census.taken()
@@ -133,6 +127,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("leak")
     parser.add_argument("--fixed", action="store_true")
-    parser.add_argument("--traffic", choices=list(REQUESTS), default="ordinary")
+    parser.add_argument("--traffic", choices=list(TRAFFIC), default="ordinary")
     options = parser.parse_args()
     asyncio.run(main(options.leak, options.traffic, fixed=options.fixed))
