@@ -111,8 +111,8 @@ def test_native_memory_is_told_apart_from_objects() -> None:
     leaking, mended = watched("native-buffer"), watched("native-buffer", "--fixed")
 
     assert leaking.report["findings"] == []
-    assert any("native memory" in note for note in leaking.report["notes"])
-    assert not any("native memory" in note for note in mended.report["notes"])
+    assert any("native memory" in note for note in leaking.report["caveats"])
+    assert not any("native memory" in note for note in mended.report["caveats"])
 
 
 @pytest.mark.slow
