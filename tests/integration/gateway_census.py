@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "fixtures"))
 
 import psutil
@@ -29,6 +30,8 @@ from gateway import upstream_process  # type: ignore[import-not-found]
 from gateway.app import make_app  # type: ignore[import-not-found]
 from gateway.load import FAILING, Address, Load, Mix  # type: ignore[import-not-found]
 
+from tests.integration.rough_clients import RoughClients
+
 TRAFFIC = {
     "ordinary": (1000, Mix()),
     "few": (200, Mix()),
@@ -36,8 +39,10 @@ TRAFFIC = {
     "aborted": (200, Mix(aborting=1.0)),
     "new-clients": (200, Mix(new_clients=1.0)),
     "mixed": (1000, Mix(failing=0.2, aborting=0.2, new_clients=0.2)),
+    "rough": (1000, None),
 }
-"""Requests per round, whole batches of everything that the gateway batches, and of what sort."""
+"""Requests per round, whole batches of everything that the gateway batches, and of what sort: those
+of `RoughClients`, where it is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +81,24 @@ async def main(leak: str, traffic: str, *, fixed: bool) -> None:
     with upstream_process.started(None) as url:
         app = make_app(url, leak=leak, fixed=fixed)
         async with TestClient(TestServer(app)) as client:
-            load = Load(Address("127.0.0.1", client.port, ""), mix)
-            await _ask(client, load, range(requests))
+            load = Load(Address("127.0.0.1", client.port, ""), mix or Mix())
+            senders = load if mix else RoughClients(client.port)
+            await _ask(client, senders, range(requests))
             Census.taken()
             before = Census.taken()
-            await _ask(client, load, range(requests, 2 * requests))
+            await _ask(client, senders, range(requests, 2 * requests))
             after = Census.taken()
             load.close()
+    failing = sum(load.mix.asks_for(number) == FAILING for number in range(2 * requests))
+    if load.failed != failing:
+        raise SystemExit(f"{load.failed} requests failed, not {failing}")
     print(json.dumps(after.minus(before)))
 
 
-async def _ask(client: TestClient, load: Load, numbers: range) -> None:
+async def _ask(client: TestClient, senders: Load | RoughClients, numbers: range) -> None:
     """Send these requests one after the other, and return when the gateway has counted them."""
     for number in numbers:
-        await load.send(number)
-    failing = sum(load.mix.asks_for(n) == FAILING for n in range(numbers.stop))
-    if load.failed != failing:
-        raise SystemExit(f"{load.failed} requests failed, not {failing}")
+        await senders.send(number)
     for _ in range(1000):
         text = await (await client.get("/metrics")).text()
         counted = re.findall(r"(?m)^http_requests_total\{.*\} (\d+)$", text)
