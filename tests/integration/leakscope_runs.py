@@ -69,12 +69,13 @@ def watch(pid: int, port: int, *, seconds: float, every: float) -> Run:
 
 
 @contextmanager
-def gateway_load(port: int, *, rate: int = 100, seconds: int = 120) -> Iterator[None]:
-    """Drive the gateway fixture until the context ends."""
+def gateway_load(port: int, *shares: str, rate: int = 100, seconds: int = 120) -> Iterator[None]:
+    """Drive the gateway fixture until the context ends; `shares` are options of its load client."""
     argv: Sequence[str] = [
         sys.executable,
         str(FIXTURES / "gateway" / "load.py"),
         *("--url", f"http://127.0.0.1:{port}/", "--rate", str(rate), "--seconds", str(seconds)),
+        *shares,
     ]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

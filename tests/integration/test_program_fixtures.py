@@ -32,6 +32,8 @@ CLEAN = {
     "bursts": ("len(p.QUEUE)", [600 - 2, 600 - 2 * 200, 0, 0]),
     "cache_warmup": ("len(p.CACHE)", [270, 338, 500, 500]),
     "config_reload": ("len(p.current.rules)", [500, 500, 5000, 5000]),
+    "connection_pool": ("len(p.FREE)", [80, 119, 400, 400]),
+    "daily_cycle": ("len(p.VISITORS)", [232, 376, 699, 701]),
     "lru_filling": ("p.load.cache_info().currsize", [400, 599, 2000, 2000]),
     "sawtooth": ("sum(type(o) is p.Node for o in gc.get_objects())", [0, 0, 0, 0]),
     "ttl_sessions": ("len(p.SESSIONS)", [400, 599, 2000, 2000]),

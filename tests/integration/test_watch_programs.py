@@ -19,7 +19,16 @@ LEAKY = {
 }
 """By program, what the path of the holder must contain."""
 
-CLEAN = ("bursts", "cache_warmup", "config_reload", "lru_filling", "sawtooth", "ttl_sessions")
+CLEAN = (
+    "bursts",
+    "cache_warmup",
+    "config_reload",
+    "connection_pool",
+    "daily_cycle",
+    "lru_filling",
+    "sawtooth",
+    "ttl_sessions",
+)
 
 QUICK = ("bytes_in_dict", "list_on_instance")
 """Tried in every run; the others are slow tests."""
