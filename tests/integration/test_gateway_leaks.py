@@ -153,7 +153,7 @@ def _added(leak: str, *flags: str, traffic: str) -> dict[str, dict[str, int]]:
 
 
 def _grown(added: dict[str, dict[str, int]]) -> dict[str, int]:
-    """Return what grew, however the gateway's own garbage, handles and threads count as growth."""
+    """Return what grew: objects, the gateway's own garbage and containers, fds and threads."""
     objects = {name: n for name, n in added["kept"].items() if n > WITHIN_NOISE}
     garbage = {n: m for n, m in added["garbage"].items() if n.startswith("gateway.")}
     handles = {n: m for n, m in added["process"].items() if n != "rss" and m > 5}
