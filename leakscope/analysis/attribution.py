@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from leakscope.analysis.growth import Judged
 from leakscope.analysis.holdings import Leak, is_near
 from leakscope.analysis.names import beyond, is_builtin
-from leakscope.model.evidence import TypeEvidence
+from leakscope.model.evidence import TypeEvidence, is_garbage
 from leakscope.model.trend import Interval
+from leakscope.model.typenames import is_plumbing
 
 EXPLAINED_WITHIN = 1.5
 """A type that grows up to so many times as fast as the leaks account for is explained by them."""
@@ -30,6 +31,9 @@ def attribute(
 
 def _explained(leaks: Sequence[Leak], item: Judged, evidence: Mapping[str, TypeEvidence]) -> bool:
     name, slope = item.trend.key, item.trend.slope
+    about = evidence.get(name)
+    if about is not None and is_garbage(about.chain):
+        return False
     claims = [leak.claim(name) for leak in leaks]
     total = sum(claims)
     if total > 0 and (is_builtin(name) or slope.low <= EXPLAINED_WITHIN * total):
@@ -37,7 +41,7 @@ def _explained(leaks: Sequence[Leak], item: Judged, evidence: Mapping[str, TypeE
             if claim > 0:
                 leak.types[name] = slope.estimate * claim / total
         return True
-    owner = _owner(leaks, name, slope, evidence.get(name))
+    owner = _owner(leaks, name, slope, about)
     if owner is not None:
         owner.types[name] = slope.estimate
     return owner is not None
@@ -64,13 +68,14 @@ def _owner(
 def is_held_elsewhere(evidence: TypeEvidence | None) -> bool:
     """Return whether a chain leads from a module to where objects can stay.
 
-    One that leads through something that runs may be that of an object that is in use just now.
+    One that leads through something that runs may be that of an object that is in use just now,
+    and what hangs on an event loop is there for somebody else.
     """
     if evidence is None or not evidence.chain:
         return False
     running = ("local ", "awaited by ", "task", "coroutine", "frame", "thread ")
     return evidence.chain[0].edge.startswith("module ") and not any(
-        step.edge.startswith(running) for step in evidence.chain
+        step.edge.startswith(running) or is_plumbing(step.type) for step in evidence.chain
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from leakscope.analysis.names import is_builtin, is_weak_reference, path_of, short_type
 from leakscope.analysis.owners import well_known
-from leakscope.model.evidence import HELD_BY, Site, Step
+from leakscope.model.evidence import HELD_BY, Site, Step, is_garbage
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
 _FAILURES = frozenset({"traceback", "frame"})
@@ -61,6 +61,13 @@ def explain_type(type_name: str, chain: Sequence[Step]) -> str:
             f"More and more {name} objects stay alive, and nothing in the heap refers to the "
             "latest of them: C code holds them, or took references that it never gave back. Look "
             "at the C extensions that handle such objects."
+        )
+    if is_garbage(chain):
+        return (
+            f"More and more {name} objects are garbage: only the cycle that they are part of holds "
+            "them, and the collector has not got to it. It is switched off, frozen, or comes too "
+            "seldom (`gc.disable`, `gc.freeze`, `gc.set_threshold`). Break the cycle where it is "
+            "made, or have the collector run."
         )
     if chain:
         return (

@@ -24,7 +24,13 @@ from leakscope.analysis.leading import leading_way, telling_way
 from leakscope.analysis.names import anonymous, is_builtin, short_path
 from leakscope.analysis.outside import seen_from_outside
 from leakscope.model.cohorts import Cohort
-from leakscope.model.evidence import HELD_BY, HolderEvidence, Step, TypeEvidence
+from leakscope.model.evidence import (
+    HELD_BY,
+    HolderEvidence,
+    Step,
+    TypeEvidence,
+    is_garbage,
+)
 from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
 from leakscope.model.recording import CaptureKind, Recording
 from leakscope.model.trend import Interval, Trend
@@ -72,7 +78,10 @@ def findings_of(source: Source) -> tuple[Finding, ...]:
     chains = {item.type: item for item in evidence.types}
     rest = [item for item in attribute(leaks, growing, chains) if not is_faint(item.trend)]
     found = [_from_leak(source, leak, chains) for leak in leaks]
-    found += [_from_types(source, group, chains) for group in _grouped(source, rest, chains)]
+    dead = _garbage_among(rest, chains)
+    alive = [item for item in rest if item not in dead]
+    groups = [*_grouped(source, alive, chains), *_together(source, dead, chains)]
+    found += [_from_types(source, group, chains) for group in groups]
     found += _from_unnamed(source, unnamed, found)
     if source.recording.kind is CaptureKind.READONLY:
         pid = source.recording.target.pid
@@ -249,6 +258,28 @@ def _grouped(
     if listed:
         listed[0].extend(item for item in ordered if item not in own)
     return listed
+
+
+def _together(
+    source: Source, dead: Sequence[Judged], chains: Mapping[str, TypeEvidence]
+) -> list[list[Judged]]:
+    """Return all types that are garbage as one group, if there are any: they have one cause."""
+    ordered = sorted(dead, key=lambda item: _prominence(source, item, chains))
+    return [ordered] if ordered else []
+
+
+def _garbage_among(rest: Sequence[Judged], chains: Mapping[str, TypeEvidence]) -> list[Judged]:
+    """Return the types of which most is garbage, with the plain ones that nothing else explains."""
+    found = [item for item in rest if _is_garbage(item, chains)]
+    if not found:
+        return []
+    plain = [i for i in rest if is_builtin(i.trend.key) and i.trend.key not in chains]
+    return [item for item in rest if item in found or item in plain]
+
+
+def _is_garbage(item: Judged, chains: Mapping[str, TypeEvidence]) -> bool:
+    about = chains.get(item.trend.key)
+    return about is not None and is_garbage(about.chain)
 
 
 def _place(chain: Sequence[Step], among: set[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from leakscope.model.evidence import HELD_BY, Step
 _LONGEST_PATH = 60
 _PART = re.compile(r" -> (?:(?! -> )[^.\[])+|\.[^.\[ ]+|\[[^\]]*\]|[^.\[ ]+|.", re.DOTALL)
 
-_IDENTITY = re.compile(r"\[[^\]]*\]|\b0x[0-9a-fA-F]+\b|\b\d+\b")
+_IDENTITY = re.compile(r"\[[^\]]*\]|\b0x[0-9a-fA-F]+\b|(?<=\()[^()]*[/\\](?=[^()]*:\d+\))|\b\d+\b")
 _STANDARD = frozenset(sys.stdlib_module_names) - {"__main__"}
 _WEAK = frozenset({"weakref", "ReferenceType", "KeyedRef", "WeakMethod", "ProxyType"})
 
@@ -52,7 +52,10 @@ def _root(step: Step) -> str:
 
 
 def anonymous(edge: str) -> str:
-    """Return a reference without what differs from run to run: indexes, keys, addresses."""
+    """Return a reference without what differs from run to run and from machine to machine.
+
+    That is indexes, keys, addresses, the folder of a source file and its lines.
+    """
     return _IDENTITY.sub(lambda found: "[]" if found[0].startswith("[") else "", edge)
 
 

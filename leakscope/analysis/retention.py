@@ -5,6 +5,7 @@ Chains are rows, root first.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from leakscope.analysis import kernels
 from leakscope.analysis.heapgraph import HeapGraph
 from leakscope.analysis.kernels import SUPER_ROOT, Mask, Rows
 from leakscope.model.heap import HeapSnapshot
-from leakscope.model.typenames import bare
+from leakscope.model.typenames import bare, is_plumbing
 
 Chain = tuple[int, ...]
 
@@ -45,13 +46,21 @@ def retention_paths(
     best class first; modules, when it is left out. A chain starts in the first class that leads
     to its object, however long the way; where none does, it starts at any root. No chain leads
     through an object to `avoid`. Among equally short chains the one through lower rows wins.
+
+    What an event loop waits for, and what a function's cache (`functools.lru_cache`) happens to
+    remember, is badly named by them: a chain through such plumbing is taken only where no class of
+    names, but the last, has another.
     """
     classes = [module_rows(heap.snapshot)] if named is None else named
     starts = [rows[heap.live[rows]] for rows in classes]
     blocked = _mask(heap, avoid)
-    return RetentionPaths(
-        kernels.traverse(heap.outgoing, [*starts, heap.roots], blocked=blocked).parents
-    )
+    plumbing = plumbing_rows(heap.snapshot)
+    parents = kernels.traverse(heap.outgoing, [*starts, heap.roots], blocked=blocked).parents
+    if not len(plumbing):
+        return RetentionPaths(parents)
+    closed = _mask(heap, [*avoid, *plumbing.tolist()])
+    before = kernels.traverse(heap.outgoing, starts[: max(1, len(starts) - 1)], blocked=closed)
+    return RetentionPaths(np.where(before.seen, before.parents, parents))
 
 
 def shortest_chain(
@@ -73,6 +82,34 @@ def module_rows(snapshot: HeapSnapshot) -> Rows:
     """Return the modules, ascending."""
     modules = [i for i, name in enumerate(snapshot.type_names) if bare(name) == "module"]
     return np.flatnonzero(np.isin(snapshot.type, np.array(modules, np.int32))).astype(np.int32)
+
+
+def plumbing_rows(snapshot: HeapSnapshot) -> Rows:
+    """Return event loops with what they consist of and the caches of functions, ascending."""
+    kinds = [i for i, name in enumerate(snapshot.type_names) if is_plumbing(name)]
+    return np.flatnonzero(np.isin(snapshot.type, np.array(kinds, np.int32))).astype(np.int32)
+
+
+def shortest_cycle(heap: HeapGraph, row: int, *, farthest: int = 10_000) -> Chain:
+    """Return a shortest way from an object that is garbage back to itself, both ends included.
+
+    Only the object itself if it is in no cycle, but hangs on one, or if the way leads past more
+    than `farthest` objects.
+    """
+    came: dict[int, int] = {}
+    pending = deque([row])
+    while pending and len(came) < farthest:
+        at = pending.popleft()
+        for to in heap.outgoing.of(at).tolist():
+            if to == row:
+                chain = [row, at]
+                while chain[-1] != row:
+                    chain.append(came[chain[-1]])
+                return tuple(reversed(chain))
+            if to not in came and not heap.live[to]:
+                came[to] = at
+                pending.append(to)
+    return (row,)
 
 
 def holders(heap: HeapGraph, row: int) -> Rows:

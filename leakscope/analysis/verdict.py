@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from leakscope.analysis.findings import is_faint
 from leakscope.analysis.growth import Growth
 from leakscope.analysis.names import short_path, short_type
+from leakscope.model.evidence import GARBAGE, is_garbage
 from leakscope.model.finding import Finding, Status, Verdict
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.trend import KeyKind, Label, Trend
@@ -115,4 +116,6 @@ def _leaking(findings: Sequence[Finding]) -> str:
 def _subject(finding: Finding) -> str:
     if finding.holder is not None:
         return f"{short_path(finding.holder.path)} ({short_type(finding.type)})"
+    if is_garbage(finding.chain):
+        return f"{GARBAGE} ({short_type(finding.type)})"
     return finding.type

@@ -6,10 +6,14 @@ keys that grow, while the target is still there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 HELD_BY = "held by"
 """The edge to the first object of a chain whose root was not found."""
+
+GARBAGE = "uncollected garbage"
+"""The edge to an object that nothing holds but itself, in a cycle that the chain shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,13 @@ class TypeEvidence:
     objects: int
     """How many there are."""
     chain: tuple[Step, ...]
-    """From a named root to a recently made object of the type; empty when none was found."""
+    """From a named root to a recently made object of the type; empty when none was found. It begins
+    with `GARBAGE` where most of those that were made recently only wait for the collector."""
+
+
+def is_garbage(chain: Sequence[Step]) -> bool:
+    """Return whether a chain is that of an object that only waits for the collector."""
+    return bool(chain) and chain[0].edge == GARBAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Builtin types are `builtins.dict` or `dict`, after who took the measurement.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 
@@ -25,6 +26,9 @@ _WRAPPED = 0.95
 _TELLING = 0.2
 """Share of an entry's bytes from which a named type says more of it than a heavier plain one."""
 
+_CACHE = "functools._lru_cache_wrapper"
+_LOOPS = re.compile(r"(selectors|uvloop|asyncio\.(\w*events|runners))\.")
+
 
 def bare(name: str) -> str:
     """Return the name of a type, builtin ones without their module."""
@@ -39,6 +43,14 @@ def is_plain(name: str) -> bool:
 def is_code(name: str) -> bool:
     """Return whether objects of a type are code to be called or resumed."""
     return bare(name) in _CODE
+
+
+def is_plumbing(name: str) -> bool:
+    """Return whether objects of a type are part of an event loop, or a function's cache.
+
+    Much hangs on them for a while that belongs to somebody else.
+    """
+    return name == _CACHE or _LOOPS.match(name) is not None
 
 
 def package_of(name: str) -> str:

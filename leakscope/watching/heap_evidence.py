@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from leakscope.analysis.heapgraph import rows_of_type, type_name
 from leakscope.analysis.kernels import Rows
-from leakscope.analysis.retention import RetentionPaths
+from leakscope.analysis.retention import RetentionPaths, shortest_cycle
 from leakscope.capture.gathering import printable
 from leakscope.model.evidence import (
+    GARBAGE,
     Evidence,
     HolderEvidence,
     Site,
@@ -83,9 +84,18 @@ class _Explaining:
         if not len(rows):
             return None
         live = rows[self._view.graph.live[rows]]
+        recent = rows if known is None else known.new_of_type(self._snapshot, rows, name)
+        dead = recent[~self._view.graph.live[recent]]
+        if 2 * len(dead) > len(recent):
+            return TypeEvidence(name, len(rows), self._cycle(int(dead[-1])))
         asked = live if known is None else known.new_of_type(self._snapshot, live, name)
         chain = commonest(self._snapshot, self._view.paths, asked if len(asked) else live)
         return TypeEvidence(name, len(rows), self._view.chains.chain(chain))
+
+    def _cycle(self, row: int) -> tuple[Step, ...]:
+        """Return the way from an object that is garbage back to itself, as far as it is short."""
+        start = Step(GARBAGE, printable(type_name(self._snapshot, row)))
+        return (start, *self._view.chains.steps(shortest_cycle(self._view.graph, row)))
 
 
 def site_of(view: HeapView, code: int | None) -> Site | None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from leakscope.analysis import kernels
 from leakscope.analysis.heapgraph import HeapGraph
 from leakscope.analysis.kernels import Csr, Rows
-from leakscope.analysis.retention import RetentionPaths
+from leakscope.analysis.retention import RetentionPaths, plumbing_rows
 from leakscope.model.heap import HeapSnapshot
 from leakscope.model.roots import HeapRoots
 from leakscope.model.typenames import bare, is_code
@@ -92,14 +92,16 @@ def roots_of(graph: HeapGraph, named: HeapRoots) -> Roots:
 def paths_apart(graph: HeapGraph, modules: Rows, apart: Rows) -> RetentionPaths:
     """Return the shortest chains from modules of which none leads through any of `apart`.
 
-    They lead to those objects, but not beyond.
+    They lead to those objects, but not beyond, and not through plumbing.
     """
     outgoing = graph.outgoing
     targets = outgoing.targets.copy()
     for row in apart:
         targets[outgoing.offsets[row] : outgoing.offsets[row + 1]] = row
     closed = Csr(outgoing.offsets, targets)
-    return RetentionPaths(kernels.traverse(closed, [modules]).parents)
+    plumbing = np.zeros(graph.snapshot.objects, np.bool_)
+    plumbing[plumbing_rows(graph.snapshot)] = True
+    return RetentionPaths(kernels.traverse(closed, [modules], blocked=plumbing).parents)
 
 
 def _of_types(graph: HeapGraph, types: Sequence[int]) -> Rows:

@@ -808,3 +808,52 @@ def test_a_strong_rise_or_one_of_the_programs_own_types_is_a_leak(name: str, lev
 
     assert diagnosis.verdict is Verdict.LEAKING
     assert diagnosis.findings[0].type == name
+
+
+def test_garbage_that_piles_up_is_one_finding_that_says_so() -> None:
+    steps = [100.0 * i for i in range(13)]
+    recording = recording_of(
+        {
+            "shop.Phase": [2 * step for step in steps],
+            "shop.Timeline": steps,
+            "builtins.list": steps,
+        },
+        work=100.0,
+        evidence=evidence_of(
+            held_type(
+                "shop.Phase", chain="uncollected garbage : shop.Phase -> .timeline : shop.Timeline"
+            ),
+            held_type("shop.Timeline", chain="uncollected garbage : shop.Timeline -> .p : list"),
+        ),
+    )
+
+    diagnosis = diagnose(recording)
+
+    assert [finding.type for finding in diagnosis.findings] == ["shop.Phase"]
+    finding = diagnosis.findings[0]
+    assert {rate.type for rate in finding.types} == {
+        "shop.Phase",
+        "shop.Timeline",
+        "builtins.list",
+    }
+    assert finding.holder is None
+    assert "only the cycle that they are part of holds them" in finding.why
+    assert diagnosis.reason == "uncollected garbage (Phase) grows steadily"
+
+
+def test_garbage_is_not_taken_for_a_part_of_a_leak_that_grows_as_fast() -> None:
+    steps = [100.0 * i for i in range(13)]
+    recording = recording_of(
+        {"shop.Order": steps, "shop.Phase": steps},
+        lengths={"shop.ORDERS": steps},
+        work=100.0,
+        evidence=evidence_of(
+            holder("shop.ORDERS", entry="[*] : shop.Order", shares={"shop.Order": (1, 64)}),
+            held_type("shop.Phase", chain="uncollected garbage : shop.Phase"),
+        ),
+    )
+
+    assert {finding.type for finding in diagnose(recording).findings} == {
+        "shop.Order",
+        "shop.Phase",
+    }

@@ -8,6 +8,7 @@ from leakscope.analysis.retention import (
     other_holders,
     retention_paths,
     shortest_chain,
+    shortest_cycle,
 )
 from tests.analysis.graphs import rows
 from tests.heaps import DrawnHeap, heap_of
@@ -41,6 +42,29 @@ def test_a_chain_starts_at_a_module_even_where_an_unnamed_root_is_nearer() -> No
     )
 
     assert chain_to(heap, "goal") == ["shop", "names", "PENDING", "goal"]
+
+
+def test_a_chain_leads_around_event_loops_and_caches_of_functions_where_it_can() -> None:
+    heap = heap_of(
+        "root:dict -> events:module -> loop:asyncio.unix_events._UnixSelectorEventLoop -> app",
+        "root:dict -> web:module -> cached:functools._lru_cache_wrapper -> app",
+        "root2:frame -> local -> way -> app -> PENDING:list -> goal",
+    )
+    graph = heap_graph(heap.snapshot)
+    named = [rows(heap.row("events"), heap.row("web")), rows(heap.row("root2")), rows()]
+
+    chain = retention_paths(graph, named=named).to(heap.row("goal"))
+
+    assert heap.names(chain) == ["root2", "local", "way", "app", "PENDING", "goal"]
+
+
+def test_a_chain_leads_through_a_cache_of_a_function_where_nothing_else_does() -> None:
+    heap = heap_of(
+        "root:dict -> web:module -> cached:functools._lru_cache_wrapper -> entry -> goal",
+        "root2:frame -> other",
+    )
+
+    assert chain_to(heap, "goal") == ["web", "cached", "entry", "goal"]
 
 
 def test_modules_are_known_by_either_of_their_names() -> None:
@@ -93,3 +117,17 @@ def test_two_references_of_one_holder_are_one_holder() -> None:
     heap = heap_of("root -> goal", "root -> goal")
 
     assert heap.names(holders(heap_graph(heap.snapshot), heap.row("goal"))) == ["root"]
+
+
+def test_the_cycle_that_holds_garbage_is_told() -> None:
+    heap = heap_of("a -> b -> c -> a", "b -> far -> farther -> b", "root -> alive -> d")
+
+    cycle = shortest_cycle(heap_graph(heap.snapshot), heap.row("a"))
+
+    assert heap.names(cycle) == ["a", "b", "c", "a"]
+
+
+def test_what_only_hangs_on_a_cycle_is_in_none() -> None:
+    heap = heap_of("a -> a", "a -> hanging -> end")
+
+    assert heap.names(shortest_cycle(heap_graph(heap.snapshot), heap.row("hanging"))) == ["hanging"]

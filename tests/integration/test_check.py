@@ -15,14 +15,6 @@ from tests.integration.services import FIXTURES
 GATEWAY = FIXTURES / "gateway"
 
 
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
-
-
 def check(*options: str, server: tuple[str, ...], load: str | None = None) -> Run:
     by = ("--load", load) if load else ("--url", "/orders/{n}", "--requests-per-round", "200")
     return report_of("check", *by, *options, "--", *server)
