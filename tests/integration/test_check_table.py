@@ -1,4 +1,4 @@
-"""Every leak of the gateway and of the programs fails a check; mended, and what only looks alike, not.
+"""Every leak of the fixtures fails a check; mended it passes, and so does what only looks alike.
 
 `LEAKSCOPE_TIMES=3` runs the whole table three times over.
 """
