@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakscope.model.fixes import Fix, Fixes
+from leakscope.model.fixes import Fix, Fixes, Row
 from leakscope.report.fixes_wording import (
     bytes_rate_text,
     forecasts,
@@ -16,8 +16,9 @@ from leakscope.report.fixes_wording import (
     verdict_text,
 )
 from leakscope.report.layout import Page, Span, Style
+from leakscope.report.markdown import fitting
 from leakscope.report.markup import code, prose, table
-from leakscope.report.table import FigureColumn, put_table
+from leakscope.report.table import NAME_ROOM, FigureColumn, figures_width, put_table
 from leakscope.report.text import plural
 
 _STYLES = {
@@ -39,18 +40,16 @@ def render_fixes(fixes: Fixes, *, width: int = 100, color: bool = False) -> str:
     page.put(
         (Span(f"{verdict_text(fixes)}:", _STYLES[fixes.fix]), Span(headline(fixes))), hang="  "
     )
-    rows, names = _rows(fixes), [*(subject_text(row) for row in fixes.rows), _RSS]
-    titles = ("verdict", f"before, per {fixes.unit}", f"after, per {fixes.unit}", "matched by")
-    columns = [
-        FigureColumn(title, tuple(row[place] for row in rows)) for place, title in enumerate(titles)
-    ]
-    page.blank()
-    put_table(page, columns, "leak", names)
+    if fixes.rows:
+        page.blank()
+        page.put(f"objects per {fixes.unit}, with 95 % intervals", hang="  ")
+        _put_rows(page, fixes)
     page.blank()
     for row in fixes.rows:
         told = "; ".join(remarks(row))
         if told:
             page.put((Span(f"{short_subject(row)}:", Style.STRONG), Span(told)), hang="  ")
+    page.labelled("RSS", *_resident(fixes), indent=0)
     ends = forecasts(fixes)
     if ends is not None:
         page.labelled("memory ends", f"before {ends[0]}", f"after {ends[1]}", indent=0)
@@ -62,14 +61,17 @@ def render_fixes(fixes: Fixes, *, width: int = 100, color: bool = False) -> str:
 
 
 def render_fixes_markdown(fixes: Fixes) -> str:
-    """Return the same as GitHub's Markdown, in which no text of the target is markup."""
+    """Return the same as GitHub's Markdown, in which no text of the target is markup.
+
+    At most `MOST_BYTES` long, as other reports are.
+    """
     shown = fixes.rows[:_ROWS_IN_MARKDOWN]
-    figures = _rows(fixes)
-    names = [code(subject_text(row)) for row in shown]
+    rss = fixes.rss
     rows = [
-        [f"**{row[0]}**" if row[0] else "", name, *map(prose, row[1:])]
-        for row, name in zip([*figures[: len(shown)], figures[-1]], [*names, _RSS], strict=True)
+        [f"**{row.fix.value}**", code(subject_text(row)), *map(prose, _cells(row))] for row in shown
     ]
+    resident = "" if rss.fix is None else f"**{rss.fix.value}**"
+    rows.append([resident, _RSS, *map(bytes_rate_text, (rss.before, rss.after)), ""])
     unit = prose(fixes.unit)
     head = ("", "leak", f"before, per {unit}", f"after, per {unit}", "matched by")
     told = [(short_subject(row), "; ".join(remarks(row))) for row in shown]
@@ -85,27 +87,37 @@ def render_fixes_markdown(fixes: Fixes) -> str:
     if len(shown) < len(fixes.rows):
         items.insert(0, f"{plural(len(fixes.rows) - len(shown), 'more row')} (--json has them)")
     listed = "\n".join(f"- {item}" for item in items)
-    return "\n\n".join(
-        [
-            f"## leakscope: {verdict_text(fixes)}",
-            prose(headline(fixes)),
-            table(head, rows),
-            listed,
-        ]
-    )
+    word = verdict_text(fixes)
+    answer = f"**{word}:** {prose(headline(fixes))}"
+    return fitting([f"## leakscope: {word}", answer, table(head, rows), listed])
 
 
-def _rows(fixes: Fixes) -> list[tuple[str, str, str, str]]:
-    """Return the cells before the name: a row for each leak, then resident memory."""
-    rss = fixes.rss
-    rows = [
-        (
-            row.fix.value,
-            " ".join(rate_text(row.before.rate)).rstrip(),
-            " ".join(rate_text(row.after.rate)).rstrip(),
-            matched_text(row),
-        )
-        for row in fixes.rows
+def _put_rows(page: Page, fixes: Fixes) -> None:
+    """Add the table; on a page too narrow for its figures a paragraph for each leak."""
+    figures = [(row.fix.value, *_cells(row)) for row in fixes.rows]
+    titles = ("verdict", "before", "after", "matched by")
+    columns = [
+        FigureColumn(title, told)
+        for title, told in zip(titles, zip(*figures, strict=True), strict=True)
     ]
-    told = "" if rss.fix is None else rss.fix.value
-    return [*rows, (told, bytes_rate_text(rss.before), bytes_rate_text(rss.after), "")]
+    if page.width >= figures_width(columns[:3]) + NAME_ROOM:
+        put_table(page, columns, "leak", [subject_text(row) for row in fixes.rows])
+        return
+    for row, (verdict, before, after, _) in zip(fixes.rows, figures, strict=True):
+        page.put((Span(verdict, _STYLES[row.fix]), Span(subject_text(row))), hang="  ")
+        page.put(f"before {before}", f"after {after}", indent="  ")
+
+
+def _cells(row: Row) -> tuple[str, str, str]:
+    """Return the rates of a row, and by what it was found again."""
+    before, after = (" ".join(rate_text(side.rate)).rstrip() for side in (row.before, row.after))
+    return before, after, matched_text(row)
+
+
+def _resident(fixes: Fixes) -> tuple[str, ...]:
+    """Return how resident memory grew in either run, per unit of work, and what became of it."""
+    rss = fixes.rss
+    told = [f"{bytes_rate_text(rss.before)} before", f"{bytes_rate_text(rss.after)} after"]
+    if rss.fix is not None:
+        told.append(rss.fix.value)
+    return (f"per {fixes.unit}:", *told)

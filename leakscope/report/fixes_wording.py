@@ -26,8 +26,8 @@ UNKNOWN = "not known"
 _LONG_PATH = 60
 
 _WITHOUT_FINDING = {
-    Basis.TYPE: "no finding {when}; the rate is that of all other objects of the type",
-    Basis.CONTAINER: "no finding {when}; the rate is that of the same container",
+    Basis.TYPE: "no finding {when}; all objects of the type are counted",
+    Basis.CONTAINER: "no finding {when}; the same container is counted",
 }
 
 
