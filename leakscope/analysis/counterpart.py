@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leakscope.model.fixes import Basis, Side
 from leakscope.model.measurement import MeasuredLeak, Measurement, Rate, Rises
 from leakscope.model.trend import Interval
 from leakscope.model.typenames import is_plain
 
+_UNSEEN = 3.0
 _STILL = Rate(Interval(0.0, 0.0, 0.0), Rises.NO)
 
 
@@ -19,13 +22,28 @@ def counterpart(leak: MeasuredLeak, of: Measurement, run: Measurement) -> Side:
     same = (of.target.pid, of.target.started) == (run.target.pid, run.target.started)
     if same and leak.container is not None and leak.container in run.containers:
         entries = run.containers[leak.container]
-        return Side(entries.scaled(leak.per_entry), Basis.CONTAINER)
+        return Side(_bounded(entries, run.work).scaled(leak.per_entry), Basis.CONTAINER)
     doubt = _doubt(leak, of, run)
     if doubt or run.rates is None:
         return Side(None, None, doubt=doubt)
-    rate = _rest(run.rates.get(leak.type, _STILL), leak.type, run)
+    rate = _rest(_bounded(run.rates.get(leak.type, _STILL), run.work), leak.type, run)
     doubt = f"it rose in {run.name}, and may go on" if rate.rises is Rises.PERHAPS else ""
     return Side(rate, Basis.TYPE, doubt=doubt)
+
+
+def _bounded(rate: Rate, work: float) -> Rate:
+    """Return a rate as well as it can be known after so much work.
+
+    What was never seen to grow may still do so rarely: the 95 % bound on what did not happen in
+    `n` trials is 3/n (Hanley & Lippman-Hand 1983).
+    """
+    if work <= 0 or rate.rises is Rises.YES:
+        return rate
+    slope, least = rate.slope, _UNSEEN / work
+    low = min(slope.low, slope.estimate - least)
+    return replace(
+        rate, slope=Interval(slope.estimate, low, max(slope.high, slope.estimate + least))
+    )
 
 
 def _doubt(leak: MeasuredLeak, of: Measurement, run: Measurement) -> str:
