@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from leakscope.analysis.diagnose import diagnose
+from leakscope.analysis.gate import judge
 from leakscope.analysis.measurement import measurement_of
 from leakscope.model.measurement import Measurement
 from leakscope.model.recording import CaptureKind, Recording
 from leakscope.model.target import Target
+from leakscope.report.gate import render_gate_json
 from tests.builders import TARGET, evidence_of, holder, recording_of
 
 OTHER = Target(5151, TARGET.started + 900.0, TARGET.cmdline, TARGET.python, TARGET.implementation)
@@ -50,3 +53,9 @@ def shop(
 def run(recording: Recording, name: str) -> Measurement:
     """Return what a recording measured."""
     return measurement_of(recording, name)
+
+
+def gate_report(recording: Recording) -> str:
+    """Return the JSON report that a check writes of a recording."""
+    diagnosis = diagnose(recording)
+    return render_gate_json(diagnosis, judge(diagnosis, recording))

@@ -12,8 +12,7 @@ from leakscope.model.recording import Recording
 from leakscope.storage.files import save
 from tests.builders import recording_of
 from tests.integration.leakscope_runs import leakscope
-from tests.runs import OTHER, shop
-from tests.storage.test_reports import gate_report
+from tests.runs import OTHER, gate_report, shop
 
 IDLE = recording_of({"shop.Order": [5.0] * 13}, work=0.0)
 

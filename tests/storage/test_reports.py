@@ -12,22 +12,15 @@ from hypothesis import strategies as st
 
 from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.fixes import compare_runs
-from leakscope.analysis.gate import judge
 from leakscope.errors import LeakscopeError
 from leakscope.model.fixes import Fix
 from leakscope.model.measurement import Measurement
 from leakscope.model.recording import Recording
-from leakscope.report.gate import render_gate_json
 from leakscope.report.json import render_json
 from leakscope.storage.errors import NoSuchFile
 from leakscope.storage.reports import BadReport, is_report, load_report
 from tests.builders import recording_of
-from tests.runs import OTHER, run, shop
-
-
-def gate_report(recording: Recording) -> str:
-    diagnosis = diagnose(recording)
-    return render_gate_json(diagnosis, judge(diagnosis, recording))
+from tests.runs import OTHER, gate_report, run, shop
 
 
 def read(tmp_path: Path, text: str | bytes) -> Measurement:
