@@ -13,6 +13,7 @@ from leakscope.analysis.follow import mean_size
 from leakscope.analysis.growth import trends
 from leakscope.model.finding import Diagnosis, Finding, Status, Verdict
 from leakscope.model.gate import RSS, Breach, Budget, GateResult, KnownLeak, Measure, Missable
+from leakscope.model.measurement import TypeTrend
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.trend import Interval, KeyKind, Label, Trend
 from leakscope.model.typenames import is_plain
@@ -65,6 +66,20 @@ def judge(
         known=baseline.entries(let),
         fixed=baseline.fixed(confirmed) if measured else (),
         found=baseline.entries(f for f in confirmed if f in let or over[f]),
+        trends=moved_types(recording) if measured else None,
+    )
+
+
+def moved_types(recording: Recording) -> tuple[TypeTrend, ...]:
+    """Return the trends of the types whose number changed once they had settled, by name.
+
+    A type that is left out was always there as often, and one that grew is never left out. So a
+    few dozen speak for all of a service's types.
+    """
+    return tuple(
+        TypeTrend(trend.key, trend.label, trend.slope)
+        for trend in trends(recording)
+        if trend.kind is KeyKind.TYPE and (trend.label is not Label.FLAT or trend.slope.high > 0)
     )
 
 

@@ -30,6 +30,8 @@ def command(files: tuple[Path, ...], top: int, json_to: str | None, force: bool)
     interval. Of heap snapshots of one process it also says in which containers objects pile up,
     who holds them, and with three or more whether what came has stayed. One recording alone is
     compared with itself, first sample to last.
+
+    To see whether a leak is gone, of two runs before and after a fix, use `leakscope compare`.
     """
     from leakscope.analysis.compare import comparable_heaps, compare
     from leakscope.report.comparison import render_comparison, render_comparison_json

@@ -85,7 +85,8 @@ def outputs_options(command: Command) -> Command:
     return wanted  # type: ignore[no-any-return]
 
 
-def _report_option(name: str, what: str) -> Callable[[Command], Command]:
+def report_option(name: str, what: str) -> Callable[[Command], Command]:
+    """`--NAME FILE|-`: where a report goes that says `what`; the command gets it as `NAME_to`."""
     return click.option(
         f"--{name}",
         f"{name}_to",
@@ -95,9 +96,9 @@ def _report_option(name: str, what: str) -> Callable[[Command], Command]:
 
 
 _OPTIONS = (
-    _report_option("markdown", "a summary in GitHub's Markdown"),
-    _report_option("junit", "JUnit XML"),
-    _report_option("sarif", "SARIF 2.1.0, for code scanning,"),
+    report_option("markdown", "a summary in GitHub's Markdown"),
+    report_option("junit", "JUnit XML"),
+    report_option("sarif", "SARIF 2.1.0, for code scanning,"),
     click.option(
         "--annotations/--no-annotations",
         default=None,

@@ -49,7 +49,9 @@ Examples:
 @work_option
 @capture_option
 @sites_option
-@output_option(required=False, help_text="Keep the recording in FILE, for diff, top and why.")
+@output_option(
+    required=False, help_text="Keep the recording in FILE, for compare, diff, top and why."
+)
 @json_option
 @force_option
 def command(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 
+from leakscope.model.measurement import TypeTrend
 from leakscope.model.trend import Interval
 
 RSS = "rss"
@@ -112,3 +113,6 @@ class GateResult:
     """What a new baseline would hold: what is known or exceeds a budget, by fingerprint."""
     canary: CanaryResult | None = None
     """None if none was planted."""
+    trends: tuple[TypeTrend, ...] | None = None
+    """Every type that moved, by name; those that were counted and are not here did not move at
+    all. None if it was not measured to the end, or too short to tell."""

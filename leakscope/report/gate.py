@@ -14,6 +14,7 @@ from leakscope.model.gate import (
     Measure,
     Missable,
 )
+from leakscope.model.measurement import TypeTrend
 from leakscope.report.documents import Json, dump, interval
 from leakscope.report.json import report_document
 from leakscope.report.layout import Page, Span, Style
@@ -134,12 +135,24 @@ def render_gate_json(diagnosis: Diagnosis, result: GateResult) -> str:
             "slope": interval(result.canary.slope),
             "found": result.canary.found,
         },
+        "rates": None if result.trends is None else [_rate(each) for each in result.trends],
     }
     return dump({**report_document(diagnosis), "gate": gate})
 
 
 def _missable(item: Missable | None) -> Json:
     return None if item is None else {"type": item.type, "rate": item.rate}
+
+
+def _rate(trend: TypeTrend) -> Json:
+    slope = trend.slope
+    return {
+        "type": trend.type,
+        "label": trend.label.value,
+        "estimate": slope.estimate,
+        "low": slope.low,
+        "high": slope.high,
+    }
 
 
 def _breaches(breaches: Sequence[Breach], unit: str) -> list[Json]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from leakscope import __version__
 from leakscope.model.finding import Diagnosis, Finding, Forecast
+from leakscope.model.measurement import REPORT_SCHEMA
 from leakscope.model.trend import Trend
 from leakscope.report.cohorts import cohorts_document
 from leakscope.report.documents import Json, chain, dump, interval, site
 
-SCHEMA = "leakscope.report/1"
-# 1: the first. Keys may be added; none is renamed, removed or given another meaning.
+SCHEMA = REPORT_SCHEMA
 
 
 class JsonRenderer:

@@ -63,7 +63,7 @@ def render_markdown(diagnosis: Diagnosis, gate: GateResult | None) -> str:
     sections = [*_head(diagnosis, gate), *_exceeded(diagnosis, gate), *_findings(diagnosis, gate)]
     sections += [_fold(finding, diagnosis) for finding in diagnosis.findings[:_FINDINGS_LISTED]]
     sections += [*_not_leaks(diagnosis), _measurement(diagnosis), *_caveats(diagnosis)]
-    return _fitting(sections)
+    return fitting(sections)
 
 
 def _head(diagnosis: Diagnosis, gate: GateResult | None) -> list[str]:
@@ -181,8 +181,8 @@ def _caveats(diagnosis: Diagnosis) -> list[str]:
     return ["\n".join(f"- note: {prose(caveat)}" for caveat in diagnosis.caveats)]
 
 
-def _fitting(sections: list[str]) -> str:
-    """Return the sections that fit, and how many do not."""
+def fitting(sections: list[str]) -> str:
+    """Return the sections that fit into `MOST_BYTES`, and how many do not."""
     kept: list[str] = []
     room = MOST_BYTES
     for place, section in enumerate(sections):

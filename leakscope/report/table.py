@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from leakscope.report.layout import Page, Span, Style, cells
 from leakscope.report.text import printable
 
-_NAME_ROOM = 24
+NAME_ROOM = 24
 """Columns that names get at least, as long as there is another column to give up."""
 
 
@@ -30,7 +30,7 @@ def put_table(
     behind its figures stands whole in the line below them.
     """
     shown = list(columns)
-    while len(shown) > 1 and _figures_width(shown) + _NAME_ROOM > page.width:
+    while len(shown) > 1 and figures_width(shown) + NAME_ROOM > page.width:
         shown.pop()
     widths = [_width(column) for column in shown]
     head = "  ".join(c.title.rjust(w) for c, w in zip(shown, widths, strict=True))
@@ -48,5 +48,6 @@ def _width(column: FigureColumn) -> int:
     return max(cells(text) for text in (column.title, *column.figures))
 
 
-def _figures_width(columns: Sequence[FigureColumn]) -> int:
+def figures_width(columns: Sequence[FigureColumn]) -> int:
+    """Return how wide columns are, with the blanks behind each."""
     return sum(_width(column) + 2 for column in columns)

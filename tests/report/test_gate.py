@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from leakscope.model.gate import Breach, Budget, GateResult, Missable
-from leakscope.model.trend import Interval
+from leakscope.model.measurement import TypeTrend
+from leakscope.model.trend import Interval, Label
 from leakscope.report.gate import render_gate, render_gate_json
 from leakscope.report.json import render_json
 from tests.report.hostile import NASTY, raw_in
@@ -66,7 +68,17 @@ def test_the_document_is_the_report_and_the_decision() -> None:
         "known": [],
         "fixed": [],
         "canary": None,
+        "rates": None,
     }
+
+
+def test_the_document_tells_how_fast_every_type_grew_that_moved() -> None:
+    baskets = TypeTrend("shop.Basket", Label.WARM_UP, Interval(0.0, -0.5, 0.25))
+    document = json.loads(render_gate_json(LEAKING, replace(FAILED, trends=(baskets,))))
+
+    assert document["gate"]["rates"] == [
+        {"type": "shop.Basket", "label": "warm-up", "estimate": 0.0, "low": -0.5, "high": 0.25}
+    ]
 
 
 def test_hostile_type_names_are_harmless() -> None:
