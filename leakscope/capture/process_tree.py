@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -16,6 +18,10 @@ from leakscope.capture.process import (
     identify,
 )
 from leakscope.capture.runtime import NotPython
+
+
+_ACCOUNTANT = "from multiprocessing.resource_tracker import "
+"""How the program begins that `multiprocessing` gives such a process behind `-c`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,37 @@ def closest_interpreter(root: int) -> Search:
             refused = look.refused or refused
         level = sorted(child for pid in level for child in _children(pid))
     return Search(None, refused)
+
+
+def interpreters_below(root: ProcessIdentity) -> tuple[ProcessIdentity, ...]:
+    """Return the Python processes below `root`, wherever in its tree, those that started first first.
+
+    What still starts up is left out, and so are this process and the processes that the
+    interpreter itself starts to keep account of shared memory: they run no code of the service.
+    Those that may not be looked into are there: whoever enters them is told why. Nothing is below
+    a process that has exited.
+    """
+    found = []
+    level = _children(root.pid) if root.is_alive() else []
+    while level:
+        for pid in level:
+            look = _look(pid)
+            identity = look.ready
+            if look.refused is not None:
+                with suppress(NoSuchProcess):
+                    identity = identify(pid)
+            if identity is not None and pid != os.getpid() and not _keeps_account(pid):
+                found.append(identity)
+        level = [child for pid in level for child in _children(pid)]
+    return tuple(sorted(found, key=lambda identity: (identity.started, identity.pid)))
+
+
+def _keeps_account(pid: int) -> bool:
+    try:
+        command = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+    return any(word.startswith(_ACCOUNTANT) for word in command)
 
 
 def _look(pid: int) -> _Look:

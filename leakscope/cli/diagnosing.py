@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -19,6 +19,7 @@ from leakscope.load.interface import Load
 from leakscope.model.finding import Diagnosis, Verdict
 from leakscope.model.recording import Recording
 from leakscope.watching.captures import CaptureChoice, heap_keeper
+from leakscope.watching.following import Follower, Part
 from leakscope.watching.opening import connect_to
 from leakscope.watching.recorder import Plan, Recorder
 from leakscope.watching.rest import Rest
@@ -42,17 +43,26 @@ def record(
     choice: CaptureChoice = CaptureChoice.AUTO,
     keep: bool = False,
     longer: bool = False,
+    follow: bool = False,
 ) -> Recording:
     """Attach, take the samples of `plan`, detach; Ctrl-C ends it early with what there is.
 
     With `keep` the recording has heap snapshots from either end, where they can be taken. With
-    `longer` it goes on once for as long again if nothing can be told by then.
+    `longer` it goes on once for as long again if nothing can be told by then. With `follow` the
+    process that takes the place of one that exits is watched for the rest of the time.
     """
-    with attached_recorder(
-        identity, plan, meter=meter, sites=sites, choice=choice, keep=keep
-    ) as recorder:
-        recorder.longer = longer
-        return recorder.record(plan)
+    with stop_on_interrupt() as stop:
+
+        def once(one: ProcessIdentity, its_plan: Plan) -> Part:
+            with attached_recorder(
+                one, its_plan, meter=meter, sites=sites, choice=choice, keep=keep, stop=stop
+            ) as recorder:
+                recorder.longer = longer
+                return Part(recorder.record(its_plan), recorder.seen_alive)
+
+        if not follow:
+            return once(identity, plan).recording
+        return Follower(once, meter=meter, told=note, stop=stop).follow(identity, plan)
 
 
 @contextmanager
@@ -64,20 +74,26 @@ def attached_recorder(
     sites: bool = False,
     choice: CaptureChoice = CaptureChoice.AUTO,
     keep: bool = False,
+    stop: Event | None = None,
 ) -> Iterator[Recorder]:
-    """Yield a recorder of an attached target that shows its progress; detach on leaving."""
-    with connect_to(identity, choice) as connected:
+    """Yield a recorder of an attached target that shows its progress; detach on leaving.
+
+    Ctrl-C ends the recording, unless `stop`, which ends it then, is given by who sees to that.
+    """
+    with connect_to(identity, choice) as connected, ExitStack() as shown:
         note(f"{connected.description}; sampling every {plan.every:g}s for {plan.duration:g}s")
-        with Progress() as progress, stop_on_interrupt() as stop:
-            series = Series(
-                connected.target,
-                connected.capture,
-                observer=progress,
-                sites=sites,
-                keep_heap=heap_keeper(connected.capture) if keep else None,
-                system=identity.system,
-            )
-            yield Recorder(series, meter=meter, stop=stop)
+        progress = shown.enter_context(Progress())
+        if stop is None:
+            stop = shown.enter_context(stop_on_interrupt())
+        series = Series(
+            connected.target,
+            connected.capture,
+            observer=progress,
+            sites=sites,
+            keep_heap=heap_keeper(connected.capture) if keep else None,
+            system=identity.system,
+        )
+        yield Recorder(series, meter=meter, stop=stop)
 
 
 @contextmanager

@@ -23,27 +23,16 @@ NARROWEST = 60
 _ROWS = 10
 
 
-class Progress:
-    """Follows a recording on stderr. A context manager."""
+class Screen:
+    """A table on stderr that is drawn again and again, if that is a terminal wide enough."""
 
     def __init__(self) -> None:
         self._live: Live | None = None
 
-    def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
-            self._start_table()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def _start_table(self) -> None:
+    def start(self) -> None:
+        """Begin to show tables where they can be shown."""
+        if not sys.stderr.isatty():
+            return
         from rich.console import Console
         from rich.live import Live
 
@@ -54,28 +43,65 @@ class Progress:
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
 
-    def sampled(self, recording: Recording, taken: int, of: int) -> None:
-        """Show the recording so far."""
-        if self._live is None:
-            note(line_of(recording, taken, of))
-        else:
-            self._live.update(table_of(recording, taken, of), refresh=True)
+    def stop(self) -> None:
+        """Take the table away."""
+        if self._live is not None:
+            self._live.stop()
 
-    def gathering(self) -> None:
-        """Say that the suspects are being looked into."""
-        if self._live is None:
-            note("something grows: finding out who holds it")
+    @property
+    def is_on(self) -> bool:
+        """Whether tables are shown."""
+        return self._live is not None
 
-    def prolonged(self, reason: str, samples: int) -> None:
-        """Say that the watch goes on, and how to end it."""
-        text = (
-            f"{printable(reason)}: going on for as long again, until sample "
-            f"{samples}; Ctrl-C ends it, --no-longer forbids it"
-        )
+    def show(self, table: Table) -> None:
+        """Show a table in place of the one before."""
+        if self._live is not None:
+            self._live.update(table, refresh=True)
+
+    def say(self, text: str) -> None:
+        """Print a line, above the table if there is one."""
         if self._live is None:
             note(text)
         else:
             self._live.console.print(text, markup=False, highlight=False)
+
+
+class Progress:
+    """Follows a recording on stderr. A context manager."""
+
+    def __init__(self) -> None:
+        self._screen = Screen()
+
+    def __enter__(self) -> Progress:
+        self._screen.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._screen.stop()
+
+    def sampled(self, recording: Recording, taken: int, of: int) -> None:
+        """Show the recording so far."""
+        if self._screen.is_on:
+            self._screen.show(table_of(recording, taken, of))
+        else:
+            note(line_of(recording, taken, of))
+
+    def gathering(self) -> None:
+        """Say that the suspects are being looked into."""
+        if not self._screen.is_on:
+            note("something grows: finding out who holds it")
+
+    def prolonged(self, reason: str, samples: int) -> None:
+        """Say that the watch goes on, and how to end it."""
+        self._screen.say(
+            f"{printable(reason)}: going on for as long again, until sample "
+            f"{samples}; Ctrl-C ends it, --no-longer forbids it"
+        )
 
 
 def line_of(recording: Recording, taken: int, of: int) -> str:
@@ -112,7 +138,7 @@ def table_of(recording: Recording, taken: int, of: int) -> Table:
     for item in leaders.types:
         slope = "" if leaders.missing else f"{item.trend.slope.estimate:+.3g}"
         table.add_row(
-            _plain(item.trend.key),
+            plain(item.trend.key),
             f"{item.trend.last:,.0f}",
             sparkline(item.followed.values.tolist(), 12),
             slope,
@@ -139,7 +165,7 @@ def _gained(item: Judged) -> float:
     return item.trend.last - item.trend.first
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Escape a name from the target for rich: no markup, no control characters."""
     from rich.markup import escape
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leakscope.capture.process import ProcessIdentity
-    from leakscope.model.recording import Recording
+
+Recorded = TypeVar("Recorded")
 
 _EPILOG = """\b
 Examples:
   leakscope watch 4242
   leakscope watch 4242 --for 10m --work http://127.0.0.1:8080/metrics#http_requests_total
+  leakscope watch 4242 --children
   leakscope watch -o gateway.lscope -- python -m gateway --port 8080
 """
 
@@ -46,11 +48,24 @@ Examples:
     help="End after --for even if nothing can be told by then. Otherwise the watch goes on once, "
     "for as long again.",
 )
+@click.option(
+    "--children",
+    is_flag=True,
+    help="The PID is the master of a pre-fork server: watch it and each Python process below it, "
+    "at most 16 at a time, and report what they share.",
+)
+@click.option(
+    "--no-follow",
+    is_flag=True,
+    help="If the process exits, do not go on with the one that is started in its place.",
+)
 @work_option
 @capture_option
 @sites_option
 @output_option(
-    required=False, help_text="Keep the recording in FILE, for compare, diff, top and why."
+    required=False,
+    help_text="Keep the recording in FILE, for compare, diff, top and why. With --children a file per "
+    "process: the pid comes before the suffix.",
 )
 @json_option
 @force_option
@@ -59,6 +74,8 @@ def command(
     every: float | None,
     duration: float,
     no_longer: bool,
+    children: bool,
+    no_follow: bool,
     work: str | None,
     capture_kind: str,
     sites: str,
@@ -74,8 +91,8 @@ def command(
     A command that was started gets its signals passed on and is told to end (SIGTERM) after the
     measurement. If it ends by itself before, with no leak found, its exit status is leakscope's.
     """
-    from leakscope.capture.process import identify
     from leakscope.cli.diagnosing import EXIT_CODES, conclude, record
+    from leakscope.cli.family import conclude_family, record_family
     from leakscope.watching.captures import CaptureChoice, require_code
     from leakscope.watching.recorder import plan
     from leakscope.watching.work import meter_for
@@ -85,31 +102,32 @@ def command(
     if sites == "tracemalloc":
         require_code(choice, "--sites tracemalloc")
     pid, argv = pid_or_command(what)
-    schedule = plan(every, duration)
-    how = partial(
-        record,
-        plan=schedule,
-        meter=meter_for(work),
-        sites=sites == "tracemalloc",
-        choice=choice,
-        keep=output is not None,
-        longer=not no_longer,
-    )
-    if pid is not None:
-        recording, status = how(identify(pid)), 0
+    meter = meter_for(work)
+    schedule, tracing, keep = plan(every, duration), sites == "tracemalloc", output is not None
+    if children:
+        together = partial(
+            record_family, plan=schedule, work=work, sites=tracing, choice=choice, keep=keep
+        )
+        family, status = _recorded(pid, argv, partial(together, longer=not no_longer))
+        verdict = conclude_family(family, output=output, json_to=json_to, force=force).verdict
     else:
-        recording, status = _record_command(argv, how)
-    diagnosis = conclude(recording, output=output, json_to=json_to, force=force)
-    code = EXIT_CODES[diagnosis.verdict]
+        alone = partial(record, plan=schedule, meter=meter, sites=tracing, choice=choice, keep=keep)
+        follow = partial(alone, longer=not no_longer, follow=not no_follow)
+        recording, status = _recorded(pid, argv, follow)
+        verdict = conclude(recording, output=output, json_to=json_to, force=force).verdict
+    code = EXIT_CODES[verdict]
     raise SystemExit(status if status and code != ExitCode.LEAKING else int(code))
 
 
-def _record_command(
-    argv: tuple[str, ...], record: Callable[[ProcessIdentity], Recording]
-) -> tuple[Recording, int]:
-    """Start a command and record it; return its exit status too if it ended by itself."""
+def _recorded(
+    pid: int | None, argv: tuple[str, ...], record: Callable[[ProcessIdentity], Recorded]
+) -> tuple[Recorded, int]:
+    """Record a process, or a command; return its exit status too if it ended by itself."""
     from leakscope.capture.launch import launch
+    from leakscope.capture.process import identify
 
+    if pid is not None:
+        return record(identify(pid)), 0
     with launch(argv, stop="terminate", stdout_to_stderr=True) as launched:
         recording = record(launched.identity)
         status = launched.returncode

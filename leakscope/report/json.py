@@ -51,7 +51,7 @@ def report_document(diagnosis: Diagnosis) -> dict[str, Json]:
         },
         "work": {"unit": work.unit, "total": work.total},
         "seconds": diagnosis.seconds,
-        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "findings": [finding_document(finding) for finding in diagnosis.findings],
         "not_leaks": [
             {"key": each.key, "label": each.label, "reason": each.reason}
             for each in diagnosis.not_leaks
@@ -63,7 +63,8 @@ def report_document(diagnosis: Diagnosis) -> dict[str, Json]:
     }
 
 
-def _finding(finding: Finding) -> Json:
+def finding_document(finding: Finding) -> Json:
+    """Return one finding as an object."""
     holder, growth = finding.holder, finding.growth
     return {
         "id": finding.id,

@@ -58,13 +58,17 @@ def render_terminal(diagnosis: Diagnosis, *, width: int = 100, color: bool = Fal
     _put_not_leaks(page, diagnosis)
     _put_measurement(page, diagnosis)
     for caveat in diagnosis.caveats:
-        _row(page, "note", caveat)
+        put_row(page, "note", caveat)
     return page.text()
 
 
+def put_verdict_line(page: Page, verdict: Verdict, reason: str) -> None:
+    """Add the line that a report begins with."""
+    page.put((Span(VERDICTS[verdict] + ":", _STYLES[verdict]), Span(reason)), hang="  ")
+
+
 def _put_verdict(page: Page, diagnosis: Diagnosis) -> None:
-    word, style = VERDICTS[diagnosis.verdict], _STYLES[diagnosis.verdict]
-    page.put((Span(word + ":", style), Span(diagnosis.reason)), hang="  ")
+    put_verdict_line(page, diagnosis.verdict, diagnosis.reason)
     if diagnosis.forecast is not None:
         page.put(
             Span("out of memory " + ending_text(diagnosis.forecast), Style.BAD),
@@ -83,7 +87,7 @@ def _put_rss(page: Page, diagnosis: Diagnosis) -> None:
     fields = rss_texts(diagnosis)
     if len(series) > 2:
         fields.append(sparkline(series, 16))
-    _row(page, "RSS", *fields)
+    put_row(page, "RSS", *fields)
 
 
 def _put_not_leaks(page: Page, diagnosis: Diagnosis) -> None:
@@ -94,17 +98,18 @@ def _put_not_leaks(page: Page, diagnosis: Diagnosis) -> None:
     rest = len(diagnosis.not_leaks) - len(shown)
     if rest:
         words.append(f"{rest:,} more (--json has them all)")
-    _row(page, "not leaks", " · ".join(words))
+    put_row(page, "not leaks", " · ".join(words))
 
 
 def _put_measurement(page: Page, diagnosis: Diagnosis) -> None:
     target = diagnosis.target
-    _row(page, "measured", measured_text(diagnosis))
+    put_row(page, "measured", measured_text(diagnosis))
     pause = pause_text(diagnosis)
     if pause:
-        _row(page, "pause", pause)
-    _row(page, "target", f"{interpreter_text(target)}:", command_text(target))
+        put_row(page, "pause", pause)
+    put_row(page, "target", f"{interpreter_text(target)}:", command_text(target))
 
 
-def _row(page: Page, label: str, *fields: str) -> None:
+def put_row(page: Page, label: str, *fields: str) -> None:
+    """Add fields on the whole measurement behind their label."""
     page.labelled(label, *fields, indent=0, column=11)

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from threading import Event
+from typing import Protocol
 
 from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.suspects import suspects
 from leakscope.capture.interface import Capture
-from leakscope.capture.work import WorkMeter, WorkNotRead, WorkReading
+from leakscope.capture.work import WorkNotRead, WorkReading
 from leakscope.errors import LeakscopeError
 from leakscope.model.finding import Verdict
 from leakscope.model.image import HeapImage
@@ -20,6 +21,9 @@ from leakscope.watching.series import Series
 
 FEWEST_SAMPLES = 13
 """A plan makes at least so many: enough to screen and to confirm after warm-up is dropped."""
+
+_LOOK_EVERY_S = 0.1
+"""How often it is seen between two samples whether the target still runs."""
 
 _EVIDENCE_AT = 0.6
 """Share of the samples after which evidence is gathered a first time, in case the target exits."""
@@ -56,6 +60,14 @@ def plan(every: float | None, duration: float, *, usual: float = 5.0) -> Plan:
     return Plan(every=min(every, duration), duration=duration)
 
 
+class Meter(Protocol):
+    """Something that counts work."""
+
+    def read(self) -> WorkReading:
+        """Return the work done until now; raises a `WorkNotRead` if that cannot be told."""
+        ...
+
+
 @dataclass(slots=True)
 class Recorder:
     """Makes one recording of one connected target, by the clock.
@@ -66,7 +78,7 @@ class Recorder:
     """
 
     series: Series
-    meter: WorkMeter | None = None
+    meter: Meter | None = None
     longer: bool = False
     """Whether to go on once for as long again if the verdict would be that nothing can be told."""
     stop: Event = field(default_factory=Event)
@@ -76,22 +88,49 @@ class Recorder:
     clock: Callable[[], float] = time.monotonic
     """Seconds from anywhere: says when a sample is due."""
 
+    seen_alive: float = 0.0
+    """When the target was last seen to run, as its system tells when processes start."""
+
     def record(self, plan: Plan) -> Recording:
         """Take the samples of `plan` and gather evidence about what grows."""
-        series = self.series
-        if self.meter is not None:
-            # A counter that can not be read is told before anything is measured.
-            series.work_unit = self.meter.read().unit
-        series.begin()
+        self.begin()
         begin = self.clock()
         ending = self._sample_all(plan, begin)
         if self.longer and ending is Ending.COMPLETE:
             ending = self._go_on(plan, begin)
+        return self.end(ending)
+
+    def begin(self) -> None:
+        """Make ready for the first sample."""
+        if self.meter is not None:
+            # A counter that can not be read is told before anything is measured.
+            self.series.work_unit = self.meter.read().unit
+        self.series.begin()
+
+    def step(self, number: int, plan: Plan, *, evidence: bool = True) -> Ending | None:
+        """Take sample `number` of `plan`, counted from 0, and what goes along with it.
+
+        That is a heap snapshot at first, and evidence on the way unless `evidence` says no. Returns
+        why there can be no more samples, None to go on.
+        """
+        ended = self._sample(plan)
+        if ended is not None:
+            return ended
+        if number == 0:
+            self._keep_heap()
+        if number == int(plan.samples * _EVIDENCE_AT) and evidence:
+            self.series.gather(Ending.COMPLETE)
+            if suspects(self.series.recording(Ending.COMPLETE)):
+                self._keep_heap()
+        return None
+
+    def end(self, ending: Ending) -> Recording:
+        """Gather evidence at the end and return the recording."""
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
-            ending = series.gather(ending)
+            ending = self.series.gather(ending)
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             self._keep_heap()
-        return series.recording(ending)
+        return self.series.recording(ending)
 
     def _go_on(self, plan: Plan, begin: float) -> Ending:
         """Follow `plan` for as long again unless a verdict can be given already."""
@@ -111,24 +150,30 @@ class Recorder:
     def _sample_all(self, plan: Plan, begin: float, after: int = 0) -> Ending:
         """Take the samples of `plan` but the first so many, timed from `begin` on."""
         for number in range(after, plan.samples):
-            due = begin + number * plan.every
-            if self.stop.wait(max(0.0, due - self.clock())):
+            if self._stopped_before(begin + number * plan.every):
                 break
             if number and self.finished():
                 return Ending.COMPLETE
-            ended = self._sample(plan)
+            ended = self.step(number, plan, evidence=not after)
             if ended is not None:
                 return ended
-            if number == 0:
-                self._keep_heap()
-            if number == int(plan.samples * _EVIDENCE_AT) and not after:
-                self.series.gather(Ending.COMPLETE)
-                if suspects(self.series.recording(Ending.COMPLETE)):
-                    self._keep_heap()
         if self.series.is_empty:
-            self._sample(plan)
-            self._keep_heap()
+            self.step(0, plan)
         return Ending.INTERRUPTED if self.stop.is_set() else Ending.COMPLETE
+
+    def _stopped_before(self, due: float) -> bool:
+        """Wait until a sample is due, or the target has gone; return whether to stop first."""
+        identity = self.series.identity
+        while True:
+            now = identity.system.now()
+            alive = identity.is_alive()
+            if alive:
+                self.seen_alive = now
+            rest = max(0.0, due - self.clock())
+            if self.stop.wait(min(rest, _LOOK_EVERY_S) if alive else 0.0):
+                return True
+            if rest <= _LOOK_EVERY_S or not alive:
+                return False
 
     def _sample(self, plan: Plan) -> Ending | None:
         """Take one sample; return why there can be no more, or None to go on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from leakscope import __version__
@@ -144,6 +144,11 @@ class Series:
             else f"Measuring ended early: {problem}."
         )
         return Ending.TARGET_EXITED if gone else Ending.LOST
+
+    def uncount(self) -> None:
+        """Forget what was read of the work counter: growth is per second from the first on."""
+        self.work_unit = "second"
+        self._censuses = [replace(census, work=None) for census in self._censuses]
 
     def caveat(self, text: str) -> None:
         """Note what readers must know, once."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 
 import psutil
 
@@ -32,6 +33,10 @@ class Darwin:
             return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return None
+
+    def now(self) -> float:
+        """Return the time of day, as `started` does."""
+        return time.time()
 
     def thread_group(self, pid: int) -> int:
         """Return `pid`: threads have no ids of that kind."""

@@ -34,6 +34,10 @@ class System(Protocol):
         """
         ...
 
+    def now(self) -> float:
+        """Return what `started` would tell of a process that starts now."""
+        ...
+
     def thread_group(self, pid: int) -> int:
         """Return the process that `pid` is a thread of: itself if it is a process."""
         ...

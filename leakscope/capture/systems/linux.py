@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import struct
+import time
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +36,10 @@ class Linux:
         if fields[0] in (b"Z", b"X", b"x"):
             return None
         return _boot_time() + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+    def now(self) -> float:
+        """Return the time since boot on the scale of `started`: wall clocks are stepped."""
+        return _boot_time() + time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def thread_group(self, pid: int) -> int:
         """Return the process that `pid` is a thread of."""
