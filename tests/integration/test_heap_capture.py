@@ -151,3 +151,21 @@ def test_a_copy_that_is_killed_is_one_failure_that_names_the_signal(python: Inte
 
         assert capture.census().types["__main__.Record"].objects == 1000
         assert ask(target, "children") == "1000 [] 2"
+
+
+WITHOUT_STDIN = """
+import os, time
+os.close(0)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_daemon_that_closed_its_stdin_is_frozen_and_gets_none_of_ours(
+    python: Interpreter,
+) -> None:
+    with spawn(python.path, WITHOUT_STDIN) as target, attached(target) as session:
+        reading = NativeCapture(session, explain=no_evidence).census()
+
+        assert reading.types
+        assert not os.path.lexists(f"/proc/{target.pid}/fd/0")

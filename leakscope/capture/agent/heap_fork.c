@@ -7,6 +7,7 @@
 #include "heap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -85,6 +86,16 @@ static enum ls_failure freeze_heap(struct ls_freeze *freeze, struct ls_heap_open
     return failure;
 }
 
+/* Move a descriptor of ours out of the range of the standard streams. A daemon may have closed
+ * them, and then an end of ours would become its stdin; 0 stands for none in a message, too. */
+static int beyond_standard(int fd) {
+    if (fd > STDERR_FILENO)
+        return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(fd);
+    return moved;
+}
+
 void ls_heap_open(const struct ls_heap_request *request, struct ls_heap_opened *opened,
                   int *socket) {
     struct ls_heap_reaped reaped;
@@ -100,6 +111,14 @@ void ls_heap_open(const struct ls_heap_request *request, struct ls_heap_opened *
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         opened->failure = LS_FAIL_SOCKET;
         opened->error = errno;
+        return;
+    }
+    ends[0] = beyond_standard(ends[0]);
+    ends[1] = beyond_standard(ends[1]);
+    if (ends[0] < 0 || ends[1] < 0) {
+        opened->failure = LS_FAIL_SOCKET;
+        opened->error = errno;
+        close(ends[0] < 0 ? ends[1] : ends[0]);
         return;
     }
     int room = 4 << 20;
