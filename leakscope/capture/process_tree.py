@@ -19,7 +19,6 @@ from leakscope.capture.process import (
 )
 from leakscope.capture.runtime import NotPython
 
-
 _ACCOUNTANT = "from multiprocessing.resource_tracker import "
 """How the program begins that `multiprocessing` gives such a process behind `-c`."""
 
@@ -62,7 +61,7 @@ def closest_interpreter(root: int) -> Search:
 
 
 def interpreters_below(root: ProcessIdentity) -> tuple[ProcessIdentity, ...]:
-    """Return the Python processes below `root`, wherever in its tree, those that started first first.
+    """Return the Python processes below `root`, wherever in its tree, in the order they started.
 
     What still starts up is left out, and so are this process and the processes that the
     interpreter itself starts to keep account of shared memory: they run no code of the service.

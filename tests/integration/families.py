@@ -1,7 +1,19 @@
 """Services of several processes: a pool of forked workers, and a supervisor that starts again."""
 
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Timer
+
+from tests.integration.leakscope_runs import DEADLINE, command
+
 POOL = """
-import os, select, signal, sys, time
+import os, signal, sys, time
 
 class Order:
     pass
@@ -31,21 +43,25 @@ leaky, sound = int(sys.argv[1]), int(sys.argv[2])
 workers = [start(True) for _ in range(leaky)] + [start(False) for _ in range(sound)]
 print("ready", *workers, flush=True)
 for line in sys.stdin:
-    if line == "replace\\n":
+    if line.strip() == "replace":
         gone = workers.pop(0)
         os.kill(gone, signal.SIGTERM)
         os.waitpid(gone, 0)
         workers.append(start(True))
         print("replaced", gone, workers[-1], flush=True)
-    elif line == "brief\\n":
-        pid = start(False)
-        os.kill(pid, signal.SIGTERM)
-        os.waitpid(pid, 0)
-        print("gone", pid, flush=True)
-    elif line == "die\\n":
+    elif line.strip() == "start":
+        workers.append(start(True))
+        print("started", workers[-1], flush=True)
+    elif line.strip() == "end":
+        gone = workers.pop()
+        os.kill(gone, signal.SIGTERM)
+        os.waitpid(gone, 0)
+        print("ended", gone, flush=True)
+    elif line.strip() == "die":
         os._exit(7)
 """
-"""Arguments: how many workers leak, how many do not. Takes `replace`, `brief` and `die`."""
+"""Arguments: how many workers leak, how many do not. Takes `replace`, `start`, `end` (of the
+youngest) and `die`."""
 
 SERVICE = """
 import os, sys, time
@@ -61,13 +77,12 @@ while True:
         ORDERS.append(Order())
     time.sleep(0.005)
 """
-"""Says `up` and its pid."""
+"""Says `up` and its pid; its argument is whether it `leaks`."""
 
 SUPERVISOR = """
 import subprocess, sys
 
 child = subprocess.Popen([sys.executable, *sys.argv[2:]])
-print("ready", child.pid, flush=True)
 for line in sys.stdin:
     child.kill()
     child.wait()
@@ -76,3 +91,44 @@ for line in sys.stdin:
         child = subprocess.Popen([sys.executable, *sys.argv[2:]])
 """
 """At each line it kills its service and starts it again, as often as its first argument says."""
+
+
+@dataclass
+class Watching:
+    """A run of `leakscope watch` that goes on while the test does something to its target."""
+
+    process: subprocess.Popen[bytes]
+    said: list[str] = field(default_factory=list)
+
+    def until(self, words: str) -> str:
+        """Return the next line of progress that has `words` in it; all lines are kept."""
+        assert self.process.stderr is not None
+        while line := self.process.stderr.readline().decode():
+            self.said.append(line)
+            if words in line:
+                return line
+        raise AssertionError(f"never said {words!r}: {''.join(self.said)}")
+
+    def end(self) -> tuple[int, str]:
+        """Wait for its end; return its exit status and what it printed."""
+        out, err = self.process.communicate(timeout=DEADLINE)
+        self.said += err.decode().splitlines(keepends=True)
+        return self.process.returncode, out.decode()
+
+
+@contextmanager
+def watching(*words: str | Path) -> Iterator[Watching]:
+    """Start `leakscope watch`; it is killed at the end if it still runs."""
+    with subprocess.Popen(
+        command("watch", *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as process:
+        late = Timer(DEADLINE, process.kill)
+        late.start()
+        try:
+            yield Watching(process)
+        finally:
+            late.cancel()
+            process.kill()
