@@ -98,6 +98,18 @@ def _shared(group: Sequence[Share], members: Sequence[Member]) -> SharedFinding:
         shares=tuple(sorted(group, key=lambda share: members.index(share.member))),
         others=tuple(member for member in rest if member.is_told),
         untold=tuple(member for member in rest if not member.is_told),
+        total=_total(group, max(member.diagnosis.seconds for member in members)),
+    )
+
+
+def _total(group: Sequence[Share], seconds: float) -> float:
+    """Return the slopes of a group together, each for its part of so many seconds.
+
+    Of workers that follow each other, none counts as if all had been there at the same time.
+    """
+    return sum(
+        share.finding.growth.objects.estimate * share.member.diagnosis.seconds / seconds
+        for share in group
     )
 
 

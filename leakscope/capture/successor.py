@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import psutil
@@ -31,6 +32,9 @@ class Origins:
     """Its working directory, None if this user may not know."""
     owner: int
     parent: ProcessIdentity | None
+    forked: bool
+    """Whether its parent has the same command line: it is one worker of several then, and only
+    the same parent starts another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +57,20 @@ def origins_of(identity: ProcessIdentity) -> Origins | None:
         process = psutil.Process(identity.pid)
         command = tuple(process.cmdline())
         owner = process.uids().real
-        parent = identify(process.ppid()) if process.ppid() > 0 else None
+        parent = _parent(process)
         identity.verify()
-    except (psutil.Error, NoSuchProcess, TargetGone, PidReused):
+    except (psutil.Error, TargetGone, PidReused):
         return None
-    return Origins(command, _folder(process), owner, parent) if command else None
+    forked = parent is not None and _command(parent.pid) == command
+    return Origins(command, _folder(process), owner, parent, forked) if command else None
 
 
 def successor_of(origins: Origins, since: float) -> Succession:
     """Return the process that took the place of one with `origins` which was alive at `since`.
 
     It started after that, belongs to the same user, and has the same command line, and either
-    the same parent process or the same working directory. If several do, none of them is it.
+    the same parent process or the same working directory. If several do, none of them is it; but
+    those that one of them has started are its own workers and not meant.
     """
     found: dict[ProcessIdentity, str] = {}
     for pid in psutil.pids():
@@ -76,6 +82,8 @@ def successor_of(origins: Origins, since: float) -> Succession:
                 found[identify(pid)] = sure_by
             except NoSuchProcess:
                 continue
+    pids = {identity.pid for identity in found}
+    found = {each: sure_by for each, sure_by in found.items() if not _is_below(each.pid, pids)}
     if len(found) > 1:
         return Succession(rivals=tuple(sorted(identity.pid for identity in found)))
     for identity, sure_by in found.items():
@@ -95,11 +103,35 @@ def _likeness(pid: int, origins: Origins, since: float) -> str:
         parent = origins.parent
         if parent is not None and process.ppid() == parent.pid and parent.is_alive():
             return "the same command line and parent process"
+        if origins.forked:
+            return ""
         if origins.folder is not None and _folder(process) == origins.folder:
             return "the same command line and working directory"
     except (psutil.Error, NoSuchProcess):
         return ""
     return ""
+
+
+def _parent(process: psutil.Process) -> ProcessIdentity | None:
+    try:
+        return identify(process.ppid())
+    except NoSuchProcess:
+        return None
+
+
+def _command(pid: int) -> tuple[str, ...]:
+    try:
+        return tuple(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ()
+
+
+def _is_below(pid: int, above: Collection[int]) -> bool:
+    """Return whether one of the processes `above` started this one, or who started it."""
+    try:
+        return any(parent.pid in above for parent in psutil.Process(pid).parents())
+    except psutil.Error:
+        return False
 
 
 def _folder(process: psutil.Process) -> str | None:

@@ -96,20 +96,14 @@ class SharedFinding:
     """Workers that have a verdict, and not this leak."""
     untold: tuple[Member, ...]
     """Workers of which it cannot be told."""
+    total: float
+    """Objects per unit of work in all processes together, on the mean over the watch: each counts
+    for the part of it in which it was there."""
 
     @property
     def workers(self) -> tuple[Share, ...]:
         """The shares of workers, without the master's."""
         return tuple(share for share in self.shares if share.member.role is Role.WORKER)
-
-    @property
-    def total(self) -> float:
-        """Objects per unit of work in all processes that were there at the end.
-
-        If none was, in all that had it.
-        """
-        there = [share for share in self.shares if not share.member.exited] or self.shares
-        return sum(share.finding.growth.objects.estimate for share in there)
 
     @property
     def slopes(self) -> tuple[float, float]:

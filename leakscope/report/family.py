@@ -42,7 +42,7 @@ def render_family(family: FamilyDiagnosis, *, width: int = 100, color: bool = Fa
         page, "target", f"pid {family.master}:", command_text(family.members[0].diagnosis.target)
     )
     for reason, pids in _by_reason(family.unwatched):
-        put_row(page, "not watched", f"{pids_text(pids)}: {reason}")
+        put_row(page, "unwatched", f"{pids_text(pids)}: {reason}")
     for caveat in family.caveats:
         put_row(page, "note", caveat)
     return page.text()
@@ -115,7 +115,9 @@ def _rss_text(member: Member) -> str:
 
 def _slope_text(member: Member) -> str:
     rss = member.diagnosis.rss
-    return "?" if rss is None else bytes_text(rss.slope.estimate, signed=True)
+    if rss is None:
+        return "?"
+    return bytes_text(rss.slope.estimate, signed=True) if rss.slope.estimate else rss.label.value
 
 
 def _pause_text(member: Member) -> str:

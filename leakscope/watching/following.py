@@ -49,6 +49,8 @@ class Follower:
     """Set it to end early with what there is."""
     clock: Callable[[], float] = time.monotonic
     within: float = COMES_WITHIN_S
+    ours: int = field(default_factory=os.getpid)
+    """The process whose children nobody starts again: this one."""
 
     def follow(self, identity: ProcessIdentity, plan: Plan) -> Recording:
         """Return the recording of the one that was watched longest.
@@ -63,7 +65,7 @@ class Follower:
         for _ in range(MOST_RESTARTS):
             left = plan.duration - (self.clock() - begin)
             over = part.recording.ending is not Ending.TARGET_EXITED or left < _SHORTEST_S
-            if over or origins is None or self.stop.is_set() or _is_ours(origins):
+            if over or origins is None or self.stop.is_set() or self._is_ours(origins):
                 return longest
             pid = part.recording.target.pid
             self.told(f"pid {pid} has exited; looking for its successor (--no-follow forbids it)")
@@ -103,6 +105,9 @@ class Follower:
                 return look
             if self.stop.wait(_LOOK_EVERY_S):
                 return Succession()
+
+    def _is_ours(self, origins: Origins) -> bool:
+        return origins.parent is not None and origins.parent.pid == self.ours
 
     def _nobody(self, pid: int, succession: Succession) -> str:
         if succession.rivals:
@@ -150,8 +155,3 @@ def _longer(first: Recording, second: Recording, back: str, sure_by: str) -> Rec
 
 def _noted(recording: Recording, caveat: str) -> Recording:
     return replace(recording, caveats=(*recording.caveats, caveat))
-
-
-def _is_ours(origins: Origins) -> bool:
-    """Return whether we started it ourselves: then nobody starts it again."""
-    return origins.parent is not None and origins.parent.pid == os.getpid()

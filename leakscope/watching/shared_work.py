@@ -37,6 +37,8 @@ class SharedWork:
     _meter: WorkMeter = field(init=False)
     _last: WorkReading | None = None
     _at: float = 0.0
+    _tells: bool = True
+    """Whether the page tells when the process that serves it started."""
     _starts: set[float] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -46,7 +48,9 @@ class SharedWork:
         """Read it a few times in a row; return the unit that it counts. Raises as `read`."""
         for _ in range(_PROBES):
             reading = self._read()
-            self._look_who_answers()
+            # Twice: where workers take turns, every other page may be of the same one.
+            self.look()
+            self.look()
         return reading.unit
 
     def read(self) -> WorkReading:
@@ -56,17 +60,27 @@ class SharedWork:
         return self._last
 
     def look(self) -> None:
-        """Look once more who answers; whether it can be told or not is no failure."""
-        self._look_who_answers()
+        """Look who answers, if pages tell; that one does not is no failure."""
+        if self._tells:
+            started = PrometheusCounter(self.counter.url, _STARTED, self.counter.authorization)
+            try:
+                self._starts.add(started.read()[1])
+            except WorkNotRead:
+                self._tells = bool(self._starts)
+            self.mixed = self.mixed or len(self._starts) > 1
 
     def assumption(self, workers: Collection[ProcessIdentity]) -> str:
         """Return whose work the counter is taken to count, in one sentence."""
         where = self.counter.url
         if self.mixed:
+            seen = (
+                "several processes answer there"
+                if len(self._starts) > 1
+                else "it falls and rises from one reading to the next"
+            )
             return (
-                f"Rates per request cannot be told: the counter at {where} falls and rises from "
-                "one reading to the next, or several processes answer there, so each worker "
-                "counts for itself; rates are per second."
+                f"Rates per unit of work cannot be told from the counter at {where}: {seen}, so "
+                "each worker counts for itself; rates are per second."
             )
         served = [
             worker.pid
@@ -88,11 +102,3 @@ class SharedWork:
         self.mixed = self.mixed or reading.reset
         self._last, self._at = replace(reading, reset=False), self.clock()
         return self._last
-
-    def _look_who_answers(self) -> None:
-        started = PrometheusCounter(self.counter.url, _STARTED, self.counter.authorization)
-        try:
-            self._starts.add(started.read()[1])
-        except WorkNotRead:
-            return
-        self.mixed = self.mixed or len(self._starts) > 1

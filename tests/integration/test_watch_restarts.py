@@ -33,7 +33,7 @@ def report_in(file: Path, watch: Watching) -> tuple[int, dict[str, Any]]:
 
 def test_a_service_that_is_started_again_is_watched_on(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
-    with spawn(sys.executable, supervised(1, "leaks"), wait_for=None) as supervisor:
+    with spawn(sys.executable, supervised(1, "leaks"), wait_for=None, cwd=tmp_path) as supervisor:
         first = pid_in(read_line(supervisor))
         with watching(str(first), *BRISK, "--json", file) as watch:
             watch.until("sample 3/")
@@ -56,7 +56,7 @@ def test_a_service_that_is_started_again_is_watched_on(tmp_path: Path) -> None:
 
 def test_what_leaked_before_it_exited_is_the_report(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
-    with spawn(sys.executable, supervised(1, "leaks"), wait_for=None) as supervisor:
+    with spawn(sys.executable, supervised(1, "leaks"), wait_for=None, cwd=tmp_path) as supervisor:
         first = pid_in(read_line(supervisor))
         with watching(str(first), *BRISK, "--json", file) as watch:
             watch.until("sample 20/")
@@ -83,7 +83,9 @@ def test_nobody_is_followed_who_is_not_surely_the_successor(
     times: int, options: tuple[str, ...], caveat: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "report.json"
-    with spawn(sys.executable, supervised(times, "sound"), wait_for=None) as supervisor:
+    with spawn(
+        sys.executable, supervised(times, "sound"), wait_for=None, cwd=tmp_path
+    ) as supervisor:
         first = pid_in(read_line(supervisor))
         with watching(str(first), *BRISK, *options, "--json", file) as watch:
             watch.until("sample 3/")
