@@ -92,16 +92,17 @@ def command(
     measurement. If it ends by itself before, with no leak found, its exit status is leakscope's.
     """
     from leakscope.cli.diagnosing import EXIT_CODES, conclude, record
-    from leakscope.cli.family import conclude_family, record_family
+    from leakscope.cli.family import conclude_family, file_of, record_family
     from leakscope.watching.captures import CaptureChoice, require_code
     from leakscope.watching.recorder import plan
     from leakscope.watching.work import meter_for
 
-    refuse_outputs(output, json_to, force=force)
+    pid, argv = pid_or_command(what)
+    kept = file_of(output, pid) if children and output and pid else output
+    refuse_outputs(kept, json_to, force=force)
     choice = CaptureChoice(capture_kind)
     if sites == "tracemalloc":
         require_code(choice, "--sites tracemalloc")
-    pid, argv = pid_or_command(what)
     meter = meter_for(work)
     schedule, tracing, keep = plan(every, duration), sites == "tracemalloc", output is not None
     if children:

@@ -31,6 +31,8 @@ MOST_MEMBERS = 64
 """So many are kept in mind over the whole watch, where workers come and go."""
 MOST_UNWATCHED = 100
 """So many that were not watched are listed."""
+_REST = 0.25
+"""Share of the time between two rounds that they are left in peace, however long a round takes."""
 
 _TOO_SHORT = "lived too short to be watched"
 _TOO_MANY = f"at most {MOST_WORKERS} workers are watched"
@@ -122,12 +124,16 @@ class FamilyRecorder:
 
     def _rounds(self, plan: Plan, after: int, everything: ExitStack) -> bool:
         """Take the rounds of `plan` but the first so many; return whether all could be taken."""
+        done = self._begin
         for number in range(after, plan.samples):
             due = self._begin + number * plan.every
+            if number:
+                due = max(due, done + _REST * plan.every)
             if self.stop.wait(max(0.0, due - self.clock())) and number:
                 return False
             self._look(number, everything)
             self._sample_all(number, plan)
+            done = self.clock()
             if not self._present and not self.master.is_alive():
                 return False
             recordings = [_so_far(m) for m in self._present if not m.recorder.series.is_empty]

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from leakscope.analysis.growth import judge
-from leakscope.analysis.leaders import leading_types
+from leakscope.analysis.leaders import leading_types, shared_leaders
+from leakscope.cli.family_live import family_line, family_table
 from leakscope.cli.live import line_of, table_of
 from leakscope.model.recording import Recording
 from tests.benchmarks.growth import seconds_of
@@ -83,3 +84,40 @@ def test_only_what_is_shown_is_judged() -> None:
     few = seconds_of(partial(leading_types, recording, 10))
     everything = seconds_of(partial(judge, recording), times=2)
     assert few < everything / 4
+
+
+def sound(samples: int) -> Recording:
+    """Return a watch of a worker in which nothing changes."""
+    types = {name: [3.0] * samples for name in ("shop.Order", "shop.Server")}
+    return recording_of(types, work=500, rss=[6e7] * samples)
+
+
+def test_the_line_of_a_family_tells_the_total_and_how_many_rise() -> None:
+    family = [watched(13), watched(13), sound(13)]
+
+    line = family_line(family, 13, PLANNED)
+
+    assert line.startswith("sample 13/13: 3 processes, RSS 172 MiB in all, pause 10.0 ms at most")
+    assert line.endswith("most: shop.Order +12,000 (rises in 2 of 3)")
+
+
+def test_the_table_of_a_family_has_the_sum_of_its_counts() -> None:
+    console = Console(width=100, color_system=None)
+    with console.capture() as captured:
+        console.print(family_table([watched(13), watched(7), sound(13)], 13, PLANNED))
+    lines = [" ".join(line.replace("│", " ").split()) for line in captured.get().splitlines()]
+    row = next(line for line in lines if line.startswith("shop.Order"))
+
+    assert row.startswith("shop.Order 9,203 ")
+    assert row.endswith("rises in 2 of 3")
+
+
+def test_a_family_of_too_few_samples_says_how_many_are_missing() -> None:
+    assert family_line([watched(3), watched(2)], 3, PLANNED).endswith("(needs 3 more samples)")
+
+
+def test_the_types_of_a_family_that_gained_most_in_all_come_first() -> None:
+    one = recording_of({"a.A": [0.0, 5.0], "b.B": [0.0, 3.0]}, work=100)
+    other = recording_of({"b.B": [0.0, 3.0], "c.C": [9.0, 1.0]}, work=100)
+
+    assert [each.type for each in shared_leaders([one, other], 5)] == ["b.B", "a.A"]

@@ -132,3 +132,29 @@ def watching(*words: str | Path) -> Iterator[Watching]:
         finally:
             late.cancel()
             process.kill()
+
+
+WEB = """
+import multiprocessing
+
+VISITS = []
+OWN = 0
+SHARED = multiprocessing.Value("Q")
+
+class Visit:
+    pass
+
+def app(environ, start_response):
+    global OWN
+    path = environ["PATH_INFO"]
+    if path == "/":
+        OWN += 1
+        with SHARED.get_lock():
+            SHARED.value += 1
+        VISITS.append(Visit())
+    count = OWN if path == "/own" else SHARED.value
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"http_requests_total %d\\n" % count]
+"""
+"""A WSGI application that keeps something of each request to `/`. It counts them at `/own`, by
+worker, and at `/all`, together if it is loaded before workers are forked."""
