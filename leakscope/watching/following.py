@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 
@@ -53,39 +54,48 @@ class Follower:
     """The process whose children nobody starts again: this one."""
 
     def follow(self, identity: ProcessIdentity, plan: Plan) -> Recording:
-        """Return the recording of the one that was watched longest.
+        """Return the recording of the one that was watched longest, or that leaks.
 
-        But one that exited and leaks by what was seen of it is the one to tell of, and its
-        successor is only named. Raises as `record` does for the first.
+        The successor of one that leaks by what was seen of it is only named. Raises as `record`
+        does for the first.
         """
-        begin = self.clock()
+        end = self.clock() + plan.duration
         origins = origins_of(identity)
         part = self.record(identity, plan)
-        longest = part.recording
-        for _ in range(MOST_RESTARTS):
-            left = plan.duration - (self.clock() - begin)
-            over = part.recording.ending is not Ending.TARGET_EXITED or left < _SHORTEST_S
-            if over or origins is None or self.stop.is_set() or self._is_ours(origins):
-                return longest
-            pid = part.recording.target.pid
-            self.told(f"pid {pid} has exited; looking for its successor (--no-follow forbids it)")
-            succession = self._await(origins, part.seen_alive, min(self.within, left))
+        best, story = part.recording, list[str]()
+        restarts = 0
+        while origins is not None and self._may_follow(part, origins, end):
+            if restarts == MOST_RESTARTS:
+                story.append(f"It exited more than {MOST_RESTARTS} times.")
+                break
+            gone = part.recording
+            succession = self._successor(gone.target.pid, origins, part.seen_alive, end)
+            story.append(_step(gone, succession, self.within))
+            self.told(story[-1])
             found = succession.found
-            if found is None:
-                return _noted(longest, self._nobody(pid, succession))
-            back = f"It exited and came back as pid {found.pid}"
-            if diagnose(part.recording).verdict is Verdict.LEAKING:
-                return _noted(part.recording, f"{back}, by {succession.sure_by}.")
-            self.told(f"it came back as pid {found.pid}, by {succession.sure_by}: starting over")
-            before, origins = origins, origins_of(found)
+            if found is None or diagnose(gone).verdict is Verdict.LEAKING:
+                break
+            origins = origins_of(found)
             try:
                 self._await_counter()
-                part = self.record(found, _rest(plan, plan.duration - (self.clock() - begin)))
+                part = self.record(found, _rest(plan, end - self.clock()))
             except LeakscopeError as problem:
-                return _noted(longest, f"{back}, which could not be watched: {problem}.")
-            longest = _longer(longest, part.recording, back, succession.sure_by)
-            origins = origins or before
-        return _noted(longest, f"It was started again more than {MOST_RESTARTS} times.")
+                story.append(f"Pid {found.pid} was not watched: {problem}.")
+                break
+            best = max(best, part.recording, key=_weight)
+            restarts += 1
+        return _told(best, story)
+
+    def _may_follow(self, part: Part, origins: Origins, end: float) -> bool:
+        """Return whether there is somebody to look for, and time for it."""
+        ours = origins.parent is not None and origins.parent.pid == self.ours
+        exited = part.recording.ending is Ending.TARGET_EXITED
+        in_time = end - self.clock() >= _SHORTEST_S and not self.stop.is_set()
+        return exited and in_time and not ours
+
+    def _successor(self, pid: int, origins: Origins, since: float, end: float) -> Succession:
+        self.told(f"pid {pid} has exited; looking for its successor (--no-follow forbids it)")
+        return self._await(origins, since, min(self.within, end - self.clock()))
 
     def _await(self, origins: Origins, since: float, within: float) -> Succession:
         """Wait for the one successor, until it has been there alone for a moment."""
@@ -106,19 +116,6 @@ class Follower:
             if self.stop.wait(_LOOK_EVERY_S):
                 return Succession()
 
-    def _is_ours(self, origins: Origins) -> bool:
-        return origins.parent is not None and origins.parent.pid == self.ours
-
-    def _nobody(self, pid: int, succession: Succession) -> str:
-        if succession.rivals:
-            pids = ", ".join(map(str, succession.rivals))
-            text = f"Which process took the place of pid {pid} is not sure (it may be {pids}): none"
-            text += " was followed."
-        else:
-            text = f"No successor of pid {pid} came within {self.within:g} seconds."
-        self.told(text)
-        return text
-
     def _await_counter(self) -> None:
         """Wait until the work counter is served again; `record` says so if it is not."""
         deadline = self.clock() + self.within
@@ -138,20 +135,34 @@ def _is_served(meter: Meter) -> bool:
 def _rest(plan: Plan, left: float) -> Plan:
     """Return the plan for the time that is left, with as many samples as a verdict takes."""
     duration = max(left, _SHORTEST_S)
-    return Plan(every=min(plan.every, duration / (FEWEST_SAMPLES - 1)), duration=duration)
+    every = min(plan.every, math.floor(100 * duration / (FEWEST_SAMPLES - 1)) / 100)
+    return Plan(every=every, duration=round(duration, 1))
 
 
-def _longer(first: Recording, second: Recording, back: str, sure_by: str) -> Recording:
-    """Return the longer of two recordings, with a word on the other."""
-    if second.seconds > first.seconds:
-        pid, seconds = first.target.pid, first.seconds
-        return _noted(
-            second,
-            f"The watch began with pid {pid}, which exited after {seconds:.0f} seconds and came "
-            f"back as pid {second.target.pid}, by {sure_by}; this is of the latter alone.",
+def _step(gone: Recording, succession: Succession, within: float) -> str:
+    """Return what became of a process that exited, in one sentence."""
+    pid, found = gone.target.pid, succession.found
+    if found is not None:
+        return (
+            f"Pid {pid} exited when it had been watched for {gone.seconds:.0f} s, and came back as "
+            f"pid {found.pid}, by {succession.sure_by}."
         )
-    return _noted(first, f"{back}, by {sure_by}, which was watched for {second.seconds:.0f} s.")
+    if succession.rivals:
+        pids = ", ".join(map(str, succession.rivals))
+        return (
+            f"Which process took the place of pid {pid} is not sure (it may be {pids}): none was "
+            "followed."
+        )
+    return f"No successor of pid {pid} came within {within:g} seconds."
 
 
-def _noted(recording: Recording, caveat: str) -> Recording:
-    return replace(recording, caveats=(*recording.caveats, caveat))
+def _weight(recording: Recording) -> tuple[bool, float]:
+    """Return what makes a recording the one to tell: a leak in it, then its length."""
+    return diagnose(recording).verdict is Verdict.LEAKING, recording.seconds
+
+
+def _told(recording: Recording, story: Sequence[str]) -> Recording:
+    """Return a recording with what happened, and which of several processes it is of."""
+    came_back = any("came back as" in line for line in story)
+    which = (f"This report is of pid {recording.target.pid} alone.",) if came_back else ()
+    return replace(recording, caveats=(*recording.caveats, *story, *which))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -40,14 +40,14 @@ class Service:
     This process stands for the one that is watched first, a real one for its successors.
     """
 
-    lives: list[Recording | LeakscopeError]
+    lives: Sequence[Recording | LeakscopeError]
     plans: list[Plan] = field(default_factory=list)
     followed: list[ProcessIdentity] = field(default_factory=list)
 
     def record(self, identity: ProcessIdentity, plan: Plan) -> Part:
         self.plans.append(plan)
         self.followed.append(identity)
-        life = self.lives.pop(0)
+        life = self.lives[len(self.followed) - 1]
         if isinstance(life, LeakscopeError):
             raise life
         return Part(life, seen_alive=0.0)
@@ -89,7 +89,11 @@ def test_the_longer_of_two_that_show_nothing_is_told(tmp_path: Path) -> None:
     told, successor = follow(service, tmp_path)
 
     assert told.target.pid == 2
-    assert "which exited after 10 seconds and came back as pid 2" in told.caveats[-1]
+    assert told.caveats == (
+        f"Pid 1 exited when it had been watched for 10 s, and came back as pid {successor}, by the "
+        "same command line and parent process.",
+        "This report is of pid 2 alone.",
+    )
     assert service.followed[1].pid == successor
     assert len(service.plans) == 2
     assert service.plans[1].duration < MINUTE.duration
@@ -104,7 +108,8 @@ def test_the_first_is_told_if_its_successor_was_watched_for_less(tmp_path: Path)
     told, successor = follow(service, tmp_path)
 
     assert told.target.pid == 1
-    assert f"came back as pid {successor}" in told.caveats[-1]
+    assert f"came back as pid {successor}" in told.caveats[-2]
+    assert told.caveats[-1] == "This report is of pid 1 alone."
 
 
 def test_one_that_leaked_is_told_and_its_successor_left_alone(tmp_path: Path) -> None:
@@ -113,7 +118,7 @@ def test_one_that_leaked_is_told_and_its_successor_left_alone(tmp_path: Path) ->
     told, successor = follow(service, tmp_path)
 
     assert told.target.pid == 1
-    assert told.caveats[-1].startswith(f"It exited and came back as pid {successor}, by the same ")
+    assert f"came back as pid {successor}, by the same " in told.caveats[0]
     assert len(service.followed) == 1
 
 
@@ -123,7 +128,7 @@ def test_a_successor_that_cannot_be_watched_leaves_what_was_seen(tmp_path: Path)
     told, _ = follow(service, tmp_path)
 
     assert told.target.pid == 1
-    assert told.caveats[-1].endswith("which could not be watched: not permitted.")
+    assert told.caveats[1].endswith("was not watched: not permitted.")
 
 
 def test_a_service_that_comes_back_again_and_again_is_followed_a_few_times(tmp_path: Path) -> None:
@@ -135,7 +140,15 @@ def test_a_service_that_comes_back_again_and_again_is_followed_a_few_times(tmp_p
     told, _ = follow(service, tmp_path)
 
     assert len(service.followed) == MOST_RESTARTS + 1
-    assert told.caveats[-1] == f"It was started again more than {MOST_RESTARTS} times."
+    assert f"It exited more than {MOST_RESTARTS} times." in told.caveats
+
+
+def test_one_that_leaks_is_told_even_if_another_was_watched_for_longer(tmp_path: Path) -> None:
+    lives = [lived(1, 20, leaks=False, ending=EXITED), lived(2, 13, leaks=True, ending=WHOLE)]
+
+    told, _ = follow(Service(lives), tmp_path)
+
+    assert told.target.pid == 2
 
 
 def test_nobody_is_looked_for_while_the_target_lives() -> None:
