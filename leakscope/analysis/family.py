@@ -98,18 +98,23 @@ def _shared(group: Sequence[Share], members: Sequence[Member]) -> SharedFinding:
         shares=tuple(sorted(group, key=lambda share: members.index(share.member))),
         others=tuple(member for member in rest if member.is_told),
         untold=tuple(member for member in rest if not member.is_told),
-        total=_total(group, max(member.diagnosis.seconds for member in members)),
+        total=_total(group),
     )
 
 
-def _total(group: Sequence[Share], seconds: float) -> float:
-    """Return the slopes of a group together, each for its part of so many seconds.
+def _total(group: Sequence[Share]) -> float:
+    """Return the slopes of those that were there at the same time, at the moment of most.
 
-    Of workers that follow each other, none counts as if all had been there at the same time.
+    Workers that follow each other do not count as if all had been there together.
     """
-    return sum(
-        share.finding.growth.objects.estimate * share.member.diagnosis.seconds / seconds
-        for share in group
+    spans = [
+        (m.came_after, m.came_after + m.diagnosis.seconds, s.finding.growth.objects.estimate)
+        for s in group
+        for m in (s.member,)
+    ]
+    return max(
+        sum(slope for first, last, slope in spans if first <= moment < last)
+        for moment, _, _ in spans
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import psutil
@@ -60,27 +60,35 @@ def closest_interpreter(root: int) -> Search:
     return Search(None, refused)
 
 
-def interpreters_below(root: ProcessIdentity) -> tuple[ProcessIdentity, ...]:
+def interpreters_below(
+    root: ProcessIdentity, known: Collection[ProcessIdentity] = ()
+) -> tuple[ProcessIdentity, ...]:
     """Return the Python processes below `root`, wherever in its tree, in the order they started.
 
-    What still starts up is left out, and so are this process and the processes that the
-    interpreter itself starts to keep account of shared memory: they run no code of the service.
-    Those that may not be looked into are there: whoever enters them is told why. Nothing is below
-    a process that has exited.
+    What still starts up is left out, and so are this process, those in `known`, and the processes
+    that the interpreter itself starts to keep account of shared memory: they run no code of the
+    service. Those that may not be looked into are there: whoever enters them is told why. Nothing
+    is below a process that has exited.
     """
     found = []
     level = _children(root.pid) if root.is_alive() else []
     while level:
         for pid in level:
+            identity = _identity(pid)
+            if identity is None or identity in known or pid == os.getpid():
+                continue
             look = _look(pid)
-            identity = look.ready
-            if look.refused is not None:
-                with suppress(NoSuchProcess):
-                    identity = identify(pid)
-            if identity is not None and pid != os.getpid() and not _keeps_account(pid):
+            if (look.ready or look.refused is not None) and not _keeps_account(pid):
                 found.append(identity)
         level = [child for pid in level for child in _children(pid)]
     return tuple(sorted(found, key=lambda identity: (identity.started, identity.pid)))
+
+
+def _identity(pid: int) -> ProcessIdentity | None:
+    try:
+        return identify(pid)
+    except NoSuchProcess:
+        return None
 
 
 def _keeps_account(pid: int) -> bool:

@@ -14,7 +14,7 @@ from leakscope.cli.family_live import FamilyProgress
 from leakscope.errors import LeakscopeError
 from leakscope.model.family import FamilyDiagnosis, FamilyRecording
 from leakscope.model.recording import Recording
-from leakscope.report.text import printable
+from leakscope.report.text import duration, printable
 from leakscope.watching.captures import CaptureChoice, heap_keeper
 from leakscope.watching.family import FamilyRecorder
 from leakscope.watching.opening import connect_to
@@ -58,7 +58,7 @@ def record_family(
         )
         progress.noted(
             f"sampling pid {master.pid} and its workers, one after the other, every "
-            f"{plan.every:g}s for {plan.duration:g}s"
+            f"{plan.every:.3g}s for {duration(plan.duration)}"
         )
         return recorder.record(plan)
 

@@ -97,8 +97,8 @@ class SharedFinding:
     untold: tuple[Member, ...]
     """Workers of which it cannot be told."""
     total: float
-    """Objects per unit of work in all processes together, on the mean over the watch: each counts
-    for the part of it in which it was there."""
+    """Objects per unit of work in all processes that were there at the same time, at the moment
+    when that is most."""
 
     @property
     def workers(self) -> tuple[Share, ...]:

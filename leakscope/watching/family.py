@@ -31,6 +31,9 @@ MOST_MEMBERS = 64
 """So many are kept in mind over the whole watch, where workers come and go."""
 MOST_UNWATCHED = 100
 """So many that were not watched are listed."""
+_LOOK_EVERY_S = 1.0
+"""How often it is seen between two rounds who has come."""
+
 _REST = 0.25
 """Share of the time between two rounds that they are left in peace, however long a round takes."""
 
@@ -129,7 +132,7 @@ class FamilyRecorder:
             due = self._begin + number * plan.every
             if number:
                 due = max(due, done + _REST * plan.every)
-            if self.stop.wait(max(0.0, due - self.clock())) and number:
+            if self._stopped_before(due, number, everything) and number:
                 return False
             self._look(number, everything)
             self._sample_all(number, plan)
@@ -143,6 +146,16 @@ class FamilyRecorder:
                 return False
         return True
 
+    def _stopped_before(self, due: float, number: int, everything: ExitStack) -> bool:
+        """Wait until round `number` is due, and look who comes; return whether to stop first."""
+        while True:
+            rest = max(0.0, due - self.clock())
+            if self.stop.wait(min(rest, _LOOK_EVERY_S)):
+                return True
+            if rest <= _LOOK_EVERY_S:
+                return False
+            self._look(number, everything)
+
     @property
     def _present(self) -> list[_Attached]:
         return [m for m in self._members if m.ended is None]
@@ -152,7 +165,7 @@ class FamilyRecorder:
         if not number:
             self._enter(self.master, Role.MASTER, number, everything)
         known = self._refused.union(member.identity for member in self._members)
-        found = [worker for worker in interpreters_below(self.master) if worker not in known]
+        found = interpreters_below(self.master, known)
         for worker in found:
             if not number or worker in self._seen:
                 self._enter(worker, Role.WORKER, number, everything)

@@ -162,10 +162,12 @@ def test_workers_that_follow_each_other_do_not_count_as_if_they_were_there_toget
     half = 7
     told = family(
         worker(1, per_request=1.0, samples=half, ending=Ending.TARGET_EXITED),
-        Watched(Role.WORKER, 30.0, worker(2, per_request=1.0, samples=half)),
+        worker(2, per_request=1.0, samples=half, ending=Ending.TARGET_EXITED),
+        Watched(Role.WORKER, 31.0, worker(3, per_request=1.0, samples=half)),
     )
 
-    assert told.findings[0].total == pytest.approx(1.0)
+    assert len(told.findings[0].shares) == 3
+    assert told.findings[0].total == pytest.approx(2.0)
 
 
 def test_a_worker_too_short_for_a_verdict_is_neither_with_a_leak_nor_without() -> None:
