@@ -64,8 +64,8 @@ Examples:
 @sites_option
 @output_option(
     required=False,
-    help_text="Keep the recording in FILE, for compare, diff, top and why. With --children a file per "
-    "process: the pid comes before the suffix.",
+    help_text="Keep the recording in FILE, for compare, diff, top and why. With --children a file "
+    "per process: the pid comes before the suffix.",
 )
 @json_option
 @force_option
