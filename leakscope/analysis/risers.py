@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,9 +30,13 @@ class Riser:
 
 
 def risers(
-    recording: Recording, diagnosis: Diagnosis, budgets: tuple[Budget, ...]
+    recording: Recording,
+    diagnosis: Diagnosis,
+    budgets: tuple[Budget, ...],
+    *,
+    told: Collection[str] = (),
 ) -> tuple[Riser, ...]:
-    """Return the types that rose at every sample, faster than their budget, and are in no finding.
+    """Return the types, but those `told`, that rose at every sample, faster than their budget.
 
     Of a recording at rest, where a census counts what is alive and nothing else, they show that the
     work leaves something behind, though less than a verdict takes. What is seen to slow down is
@@ -43,7 +48,6 @@ def risers(
     if not recording.at_rest or span <= 0:
         return ()
     held = Budgets(diagnosis, budgets)
-    told = {rate.type for finding in diagnosis.findings for rate in finding.types}
     censuses = [recording.censuses[index] for index in axis.samples[start:]]
     found = []
     for trend in trends(recording):

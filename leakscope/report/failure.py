@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leakscope.model.finding import Diagnosis
 from leakscope.model.gate import GateResult
 from leakscope.report.finding import put_finding
@@ -18,9 +20,11 @@ def render_failure(diagnosis: Diagnosis, result: GateResult, *, width: int = 100
     """
     page = Page(width)
     page.put((Span(VERDICTS[diagnosis.verdict] + ":"), Span(diagnosis.reason)), hang="  ")
+    # Growth per hour says something of a service, not of how fast a test repeats itself.
+    untimed = replace(diagnosis, seconds=0.0)
     for place, finding in enumerate(diagnosis.findings, 1):
         page.blank()
-        put_finding(page, finding, diagnosis, place)
+        put_finding(page, finding, untimed, place)
     page.blank()
     unit = diagnosis.work.unit
     over = [("over budget", breach) for breach in result.breaches]

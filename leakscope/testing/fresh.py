@@ -40,6 +40,8 @@ class Fresh:
             elif isinstance(value, LogCaptureFixture | WarningsRecorder):
                 value.clear()
         self._warned.clear()
+        with warnings.catch_warnings():
+            pass  # Where a warning is shown once, this has it shown again.
 
     @contextmanager
     def apart(self) -> Iterator[None]:

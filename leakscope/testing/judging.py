@@ -9,12 +9,13 @@ from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.gate import judge
 from leakscope.analysis.risers import Riser, risers
 from leakscope.errors import LeakscopeError, UsageError
-from leakscope.model.finding import Diagnosis, Verdict
+from leakscope.model.finding import Diagnosis, Status, Verdict
 from leakscope.model.gate import Budget, GateResult
 from leakscope.model.recording import Ending, Recording
 from leakscope.report.failure import render_failure
 from leakscope.report.text import number, plural, type_text
 from leakscope.testing.messages import Ended, Outcome
+from leakscope.testing.tools import without_tools
 
 _WIDTH = 100
 _SHOWN = 3
@@ -62,23 +63,30 @@ class Judge:
         text = render_failure(told.diagnosis, told.result, width=_WIDTH)
         if failure is not None:
             return Ended(Outcome.NOT_MEASURED, f"{failure}\n{failure.remedy}\n\n{text}")
-        if told.result.breaches:
-            return Ended(Outcome.LEAK, text)
         if told.result.passed and not told.risers:
             return Ended(Outcome.CLEAN, text)
+        rose = "".join(f"{_rose(riser, recording.work_unit)}\n" for riser in told.risers[:_SHOWN])
+        text = f"{rose}\n{text}" if rose else text
+        if told.leaks:
+            return Ended(Outcome.LEAK, text)
         measured = told.diagnosis.verdict is not Verdict.NOT_MEASURED
         whole = measured and recording.ending is Ending.COMPLETE
-        rose = "".join(f"{_rose(riser, recording.work_unit)}\n" for riser in told.risers[:_SHOWN])
-        outcome = Outcome.INCONCLUSIVE if whole else Outcome.NOT_MEASURED
-        return Ended(outcome, f"{rose}\n{text}" if rose else text)
+        return Ended(Outcome.INCONCLUSIVE if whole else Outcome.NOT_MEASURED, text)
 
     def _told(self, recording: Recording) -> _Told:
-        if self.collected:
-            recording = replace(recording, at_rest=True)
-        diagnosis = diagnose(recording)
+        if not self.collected:
+            diagnosis = diagnose(recording)
+            return _Told(diagnosis, judge(diagnosis, recording, self.budgets))
+        recording = replace(recording, at_rest=True)
+        found = diagnose(recording)
+        diagnosis = without_tools(found)
         result = judge(diagnosis, recording, self.budgets)
-        rising = risers(recording, diagnosis, self.budgets) if self.collected else ()
-        return _Told(diagnosis, result, rising)
+        over = {breach.fingerprint for breach in result.breaches}
+        told = {breach.type for breach in (*result.breaches, *result.unsettled)}
+        for finding in found.findings:
+            if finding.fingerprint in over or finding not in diagnosis.findings:
+                told.update(rate.type for rate in finding.types)
+        return _Told(diagnosis, result, risers(recording, found, self.budgets, told=told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,14 @@ class _Told:
 
     diagnosis: Diagnosis
     result: GateResult
-    risers: tuple[Riser, ...]
+    risers: tuple[Riser, ...] = ()
+
+    @property
+    def leaks(self) -> bool:
+        """Whether a budget was exceeded for sure, or what is confirmed to grow rose throughout."""
+        rose = {riser.type for riser in self.risers}
+        confirmed = (f for f in self.diagnosis.findings if f.status is Status.CONFIRMED)
+        return bool(self.result.breaches) or any(finding.type in rose for finding in confirmed)
 
 
 def _rose(riser: Riser, unit: str) -> str:
