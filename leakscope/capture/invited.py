@@ -58,17 +58,17 @@ class Invited:
         *,
         still_there: Callable[[], None],
     ) -> Entrance:
-        """Have the process load the first agent, or else the next.
+        """Have the process load the first agent, or else the second.
 
         Raises `AgentNotLoaded`, `NoWritableFolder`, or what `invite` raises.
         """
-        *others, last = agents
-        for agent in others:
-            try:
-                return self._enter_with(agent, identity, deadline, still_there)
-            except (NoWritableFolder, AgentNotLoaded):
-                continue
-        return self._enter_with(last, identity, deadline, still_there)
+        first, *others = agents
+        try:
+            return self._enter_with(first, identity, deadline, still_there)
+        except (NoWritableFolder, AgentNotLoaded):
+            if not others:
+                raise
+            return self._enter_with(others[0], identity, deadline, still_there)
 
     def _enter_with(
         self,

@@ -153,7 +153,8 @@ def attach(
 
     `timeout`: seconds until it must be there. `agent`: the shared object, or a `.py` file that does
     the same on a Python thread; without it the installed shared object is taken, or else the Python
-    file. `approach`: the way in; without it the one that fits the target's system. The target has been left as it was when this raises:
+    file. `approach`: the way in; without it the one that fits the target's system. The target has
+    been left as it was when this raises:
 
     `TargetGone`, `PidReused`; `NotPython`, `UnsupportedPython` (PyPy, free-threaded, too old or
     new); `NotPermitted`; `Unattachable` (stopped, traced, a zombie); `NotInitialized`;

@@ -8,18 +8,18 @@ from leakscope.model.finding import Diagnosis
 from leakscope.model.gate import GateResult
 from leakscope.report.finding import put_finding
 from leakscope.report.gate import breach_text, budget_text
-from leakscope.report.layout import Page, Span
+from leakscope.report.layout import Page
 from leakscope.report.text import printable, type_text
-from leakscope.report.verdict import VERDICTS, measured_text
+from leakscope.report.verdict import measured_text
 
 
 def render_failure(diagnosis: Diagnosis, result: GateResult, *, width: int = 100) -> str:
-    """Return the verdict, the findings as the terminal report shows them, and the budgets.
+    """Return the findings as the terminal report shows them, the budgets, and what was measured.
 
-    Plain text without a line end at its end; a test's report colours it.
+    Not the verdict itself: that is the first line of a failure, in the test's own words. Plain text
+    without a line end at its end.
     """
     page = Page(width)
-    page.put((Span(VERDICTS[diagnosis.verdict] + ":"), Span(diagnosis.reason)), hang="  ")
     # Growth per hour says something of a service, not of how fast a test repeats itself.
     untimed = replace(diagnosis, seconds=0.0)
     for place, finding in enumerate(diagnosis.findings, 1):

@@ -1,1 +1,1 @@
-"""Leaks in tests: measured by a process of its own, so that measuring leaves nothing in the tests'."""
+"""Leaks in tests, measured by a process of their own: measuring leaves nothing in the tests'."""

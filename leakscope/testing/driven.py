@@ -35,5 +35,3 @@ class AtRest(Rest):
         """Return at once."""
         self.identity.verify()
         return True
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from leakscope.analysis.budgets import parse_budget, units_of
 from leakscope.analysis.diagnose import diagnose
@@ -30,13 +30,13 @@ class Judge:
     """Holds recordings against budgets."""
 
     budgets: tuple[Budget, ...]
-    collected: bool
-    """Whether every census was taken at rest and without garbage, whatever took it."""
+    exact: bool
+    """Whether nothing but the work changes what is alive, so that the least rise counts."""
 
     @classmethod
-    def of(cls, budgets: tuple[str, ...], *, collected: bool) -> Judge:
+    def of(cls, budgets: tuple[str, ...], *, exact: bool) -> Judge:
         """Return the judge for budgets as people write them; raise `BadBudget`."""
-        return cls(tuple(map(parse_budget, budgets)), collected)
+        return cls(tuple(map(parse_budget, budgets)), exact)
 
     def require_units(self, counted: str) -> None:
         """Raise `NotCounted` if a budget is per another unit of work than is counted."""
@@ -62,23 +62,23 @@ class Judge:
         told = self._told(recording)
         text = render_failure(told.diagnosis, told.result, width=_WIDTH)
         if failure is not None:
-            return Ended(Outcome.NOT_MEASURED, f"{failure}\n{failure.remedy}\n\n{text}")
+            return Ended(Outcome.NOT_MEASURED, str(failure), text)
         if told.result.passed and not told.risers:
-            return Ended(Outcome.CLEAN, text)
-        rose = "".join(f"{_rose(riser, recording.work_unit)}\n" for riser in told.risers[:_SHOWN])
-        text = f"{rose}\n{text}" if rose else text
+            return Ended(Outcome.CLEAN, told.diagnosis.reason, text)
+        rose = [_rose(riser, recording.work_unit) for riser in told.risers[:_SHOWN]]
+        is_clean = told.diagnosis.verdict is Verdict.CLEAN
+        reason = rose.pop(0) if rose and is_clean else told.diagnosis.reason
+        text = "\n\n".join(("\n".join(rose), text)) if rose else text
         if told.leaks:
-            return Ended(Outcome.LEAK, text)
+            return Ended(Outcome.LEAK, reason, text)
         measured = told.diagnosis.verdict is not Verdict.NOT_MEASURED
         whole = measured and recording.ending is Ending.COMPLETE
-        return Ended(Outcome.INCONCLUSIVE if whole else Outcome.NOT_MEASURED, text)
+        return Ended(Outcome.INCONCLUSIVE if whole else Outcome.NOT_MEASURED, reason, text)
 
     def _told(self, recording: Recording) -> _Told:
-        if not self.collected:
-            diagnosis = diagnose(recording)
-            return _Told(diagnosis, judge(diagnosis, recording, self.budgets))
-        recording = replace(recording, at_rest=True)
         found = diagnose(recording)
+        if not self.exact:
+            return _Told(found, judge(found, recording, self.budgets))
         diagnosis = without_tools(found)
         result = judge(diagnosis, recording, self.budgets)
         over = {breach.fingerprint for breach in result.breaches}

@@ -20,6 +20,7 @@ from leakscope.testing.marks import BadMark, LeakPlan, number_of, plan_of
 from leakscope.testing.measurer import Measurer
 from leakscope.testing.messages import Rounds
 from leakscope.testing.repeating import Repeating
+from leakscope.testing.verdicts import fail, fail_unmeasured
 
 _MARK = "leaks"
 
@@ -35,11 +36,13 @@ class LeakTests:
 
     def problem(self, items: Sequence[pytest.Item]) -> str | None:
         """Return what is wrong with the first marker that makes no sense, None if all do."""
-        for item in items:
-            try:
+        item: pytest.Item | None = None
+        try:
+            for item in items:
                 self._plan(item)
-            except UsageError as problem:
-                return f"{item.nodeid}: {problem}\n{problem.remedy}"
+        except UsageError as problem:
+            where = "" if item is None else f"{item.nodeid}: "
+            return f"{where}{problem}\n{problem.remedy}"
         return None
 
     def begin(self) -> None:
@@ -59,7 +62,7 @@ class LeakTests:
             yield
             pytest.skip(f"it passes, but does it leak? {reason}")
         if not isinstance(item, pytest.Function) or is_async_method(item):
-            pytest.fail(f"leakscope does not measure {_kind(item)}", pytrace=False)
+            fail(f"leakscope does not measure {_kind(item)}")
         repeating = Repeating(item, self._plan(item), self._ready_measurer)
         self._running = {item.nodeid: repeating}
         try:
@@ -71,11 +74,7 @@ class LeakTests:
         finally:
             self._running = {}
         if not repeating.measured and not getattr(item, "_excinfo", None):
-            pytest.fail(
-                f"this test could not be measured\n\nits plugin does not call the body of "
-                f"{_kind(item)} by pytest's own way",
-                pytrace=False,
-            )
+            fail_unmeasured(f"pytest does not call the body of {_kind(item)} itself")
 
     @contextmanager
     def repeated(self, item: pytest.Function) -> Iterator[None]:
@@ -127,7 +126,7 @@ def is_async_method(item: pytest.Item) -> bool:
 
 def _kind(item: pytest.Item) -> str:
     if is_async_method(item):
-        return "async methods of unittest.TestCase: write a function, and have pytest-asyncio run it"
+        return "async methods of unittest.TestCase; write a function for pytest-asyncio"
     return f"tests of the kind {type(item).__name__}"
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 from leakscope.testing.messages import (
@@ -30,7 +31,7 @@ from leakscope.testing.messages import (
 )
 
 _ENDS_WITHIN_S = 15.0
-_MOST_SAID = 1 << 16
+_MOST_SAID = 1 << 13
 _START = """\
 import sys
 sys.path[:] = [*(p for p in sys.path if p), *(p for p in {path!r} if p not in sys.path)]
@@ -52,7 +53,7 @@ class Measurer:
         self._channel = Channel(hearing, speaking)
         self._made_by = os.getpid()
         self._output, name = tempfile.mkstemp(prefix="leakscope-")
-        os.unlink(name)
+        Path(name).unlink()
         path = [folder for folder in sys.path if folder]
         code = _START.format(path=path, reading=its_ear, writing=its_mouth)
         try:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from leakscope.capture.invited import Invited
 from leakscope.capture.process import ProcessIdentity, identify
-from leakscope.errors import LeakscopeError
+from leakscope.errors import LeakscopeError, UsageError
 from leakscope.testing.driven import AtRest, Driven
 from leakscope.testing.judging import Judge
 from leakscope.testing.messages import (
@@ -69,7 +68,8 @@ class _Measuring:
             except MeasurerGone:
                 raise
             except LeakscopeError as problem:
-                answer = Ended(Outcome.NOT_MEASURED, _told(problem))
+                hint = problem.remedy if isinstance(problem, UsageError) else ""
+                answer = Ended(Outcome.NOT_MEASURED, str(problem), hint)
             self.channel.send(answer)
 
     def _process(self, asked: MeasureMe) -> Ended:
@@ -103,15 +103,11 @@ def _measured(
     connected: Connected, load: Driven, rest: Rest, rounds: Rounds, *, collected: bool
 ) -> Ended:
     """Record so many rounds and judge them; `collected`: no garbage is there when they are over."""
-    judge = Judge.of(rounds.budgets, collected=collected)
+    judge = Judge.of(rounds.budgets, exact=collected)
     system = connected.identity.system
     series = Series(connected.target, connected.capture, system=system)
-    recorder = RoundRecorder(series, load, rest)
-    recorder.accept = partial(judge.require_units)
+    recorder = RoundRecorder(series, load, rest, collected=collected)
+    recorder.accept = judge.require_units
     recorder.doubt = judge.doubt
     recording = recorder.record(RoundPlan(rounds.counted, rounds.warm_up))
     return judge.ended(recording, recorder.failure)
-
-
-def _told(problem: LeakscopeError) -> str:
-    return f"{problem}\n{problem.remedy}" if problem.remedy else str(problem)

@@ -122,13 +122,17 @@ class Ended:
     """It is over: what was asked for is done, and nothing of it is left."""
 
     outcome: Outcome
-    text: str
-    """For people, several lines."""
+    reason: str
+    """In a sentence without a full stop."""
+    text: str = ""
+    """What it rests on, for people, several lines."""
 
 
 Asked = MeasureMe | StartService | CheckService
 Request = LoadAgent | DoRound
 Reply = Loaded | RoundDone | GivenUp
+
+
 @dataclass(frozen=True, slots=True)
 class Farewell:
     """There is nothing more to ask."""

@@ -89,9 +89,9 @@ class Repeating:
         except MeasurerGone as gone:
             reason = str(gone)
         else:
-            require_clean(measurement.ended, measurer)
+            require_clean(measurement.ended)
             return
-        fail_unmeasured(reason, measurer)
+        fail_unmeasured(reason, measurer.said())
 
     def _paced(self, measurement: Measurement, fresh: Fresh) -> Generator[None, None, None]:
         """Yield before each call; a census is taken after each round, when its garbage is gone."""

@@ -9,20 +9,19 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import TypeGuard
 
-import pytest
-
 from leakscope.errors import UsageError
 from leakscope.load.interface import Load, Served
 from leakscope.testing.marks import FEWEST_ROUNDS, Growth, budgets_of, number_of
 from leakscope.testing.measurer import Measurer
 from leakscope.testing.messages import (
     CheckService,
+    Ended,
     MeasurerGone,
     Ready,
     Rounds,
     StartService,
 )
-from leakscope.testing.verdicts import fail_unmeasured, require_clean
+from leakscope.testing.verdicts import fail, fail_unmeasured, require_clean
 
 
 class BadDrive(UsageError):
@@ -72,24 +71,31 @@ class Service:
         """
         __tracebackhide__ = True
         unit = drive.unit if _is_load(drive) else "request"
-        budgets = budgets_of(max_growth, units=(unit, "round"))
-        counted = number_of("rounds", rounds, least=FEWEST_ROUNDS)
-        asked = CheckService(unit, Rounds(counted, number_of("warm_up", warm_up, least=0), budgets))
+        try:
+            budgets = budgets_of(max_growth, units=(unit, "round"))
+            counted = number_of("rounds", rounds, least=FEWEST_ROUNDS)
+            before = number_of("warm_up", warm_up, least=0)
+        except UsageError as problem:
+            fail(f"check of a service: {problem}", problem.remedy)
         if not self._measuring:
             _driven(drive, 0)
             return
+        asked = CheckService(unit, Rounds(counted, before, budgets))
+        try:
+            ended = self._measured(asked, drive)
+        except MeasurerGone as gone:
+            fail_unmeasured(str(gone), subject="the service")
+        require_clean(ended, subject="the service")
+
+    def _measured(self, asked: CheckService, drive: Drive | Load) -> Ended | None:
+        __tracebackhide__ = True
         number = 0
         with self._measurer.measure(asked) as measurement:
-            try:
-                while measurement.wants_round():
-                    served = _driven(drive, number)
-                    number += 1
-                    measurement.done(
-                        asked=served.asked, landed=served.landed, failures=served.failures
-                    )
-            except MeasurerGone as gone:
-                fail_unmeasured(str(gone), self._measurer, subject="the service")
-        require_clean(measurement.ended, self._measurer, subject="the service")
+            while measurement.wants_round():
+                served = _driven(drive, number)
+                number += 1
+                measurement.done(asked=served.asked, landed=served.landed, failures=served.failures)
+        return measurement.ended
 
 
 class StartsServices:
@@ -119,9 +125,9 @@ class StartsServices:
         try:
             answer = measurer.start(asked)
         except MeasurerGone as gone:
-            pytest.fail(f"the service could not be started: {gone}", pytrace=False)
+            fail(f"the service could not be started: {gone}")
         if not isinstance(answer, Ready):
-            pytest.fail(f"the service could not be started: {answer.text}", pytrace=False)
+            fail(f"the service could not be started: {answer.reason}", answer.text)
         return Service(answer.pid, answer.ports, measurer, self._measuring)
 
     def __enter__(self) -> StartsServices:
@@ -147,6 +153,7 @@ def _is_load(drive: Drive | Load) -> TypeGuard[Load]:
 
 
 def _driven(drive: Drive | Load, number: int) -> Served:
+    __tracebackhide__ = True
     if _is_load(drive):
         return drive.run_round(number)
     if not callable(drive):

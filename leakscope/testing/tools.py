@@ -1,7 +1,7 @@
 """What the tools that run a test keep for themselves: it grows, and is no leak of the test's.
 
-Reports of subtests, a tracer for every thread that was started, what a monkeypatch will undo: pytest
-and its plugins keep such things until the test or the session ends.
+Reports of subtests, a tracer for every thread that was started, what a monkeypatch will undo:
+pytest and its plugins keep such things until the test or the session ends.
 """
 
 from __future__ import annotations

@@ -6,34 +6,37 @@ from typing import NoReturn
 
 import pytest
 
-from leakscope.testing.measurer import Measurer
 from leakscope.testing.messages import Ended, Outcome
 
-_HEADLINES = {
-    Outcome.LEAK: "leaks: it keeps more with every call",
-    Outcome.INCONCLUSIVE: "may leak: the rounds do not settle it",
+_WORDS = {
+    Outcome.LEAK: "leaks",
+    Outcome.INCONCLUSIVE: "may leak",
     Outcome.NOT_MEASURED: "could not be measured",
 }
 _ADVICE = {
-    Outcome.INCONCLUSIVE: "More work per round or more rounds settle it: `calls=`, `rounds=`; "
-    "what fills up first takes more `warm_up=`.",
+    Outcome.INCONCLUSIVE: "More work in each round or more rounds settle it (`calls=`, `rounds=`); "
+    "what only fills up at first takes more `warm_up=`.",
 }
 
 
-def require_clean(ended: Ended | None, measurer: Measurer, *, subject: str = "this test") -> None:
+def require_clean(ended: Ended | None, *, subject: str = "this test") -> None:
     """Return if nothing leaks; fail the test otherwise, a measurement without an end included."""
     __tracebackhide__ = True
     if ended is None:
-        fail_unmeasured("the measurement did not come to its end", measurer, subject=subject)
+        fail_unmeasured("the measurement did not come to its end", subject=subject)
     if ended.outcome is Outcome.CLEAN:
         return
-    parts = [f"{subject} {_HEADLINES[ended.outcome]}", ended.text, _ADVICE.get(ended.outcome, "")]
-    pytest.fail("\n\n".join(part for part in parts if part), pytrace=False)
+    headline = f"{subject} {_WORDS[ended.outcome]}: {ended.reason}"
+    fail(headline, ended.text, _ADVICE.get(ended.outcome, ""))
 
 
-def fail_unmeasured(reason: str, measurer: Measurer, *, subject: str = "this test") -> NoReturn:
+def fail_unmeasured(reason: str, said: str = "", *, subject: str = "this test") -> NoReturn:
     """Fail a test that could not be measured, with what the process that measures has said."""
     __tracebackhide__ = True
-    headline = f"{subject} {_HEADLINES[Outcome.NOT_MEASURED]}"
-    parts = [headline, reason, measurer.said().strip()]
+    fail(f"{subject} {_WORDS[Outcome.NOT_MEASURED]}: {reason}", said.strip())
+
+
+def fail(*parts: str) -> NoReturn:
+    """Fail the test with these paragraphs and no traceback; empty ones are left out."""
+    __tracebackhide__ = True
     pytest.fail("\n\n".join(part for part in parts if part), pytrace=False)
