@@ -39,4 +39,5 @@ def fail_unmeasured(reason: str, said: str = "", *, subject: str = "this test") 
 def fail(*parts: str) -> NoReturn:
     """Fail the test with these paragraphs and no traceback; empty ones are left out."""
     __tracebackhide__ = True
-    pytest.fail("\n\n".join(part for part in parts if part), pytrace=False)
+    text = "\n\n".join(part for part in parts if part)
+    raise pytest.fail.Exception(text, pytrace=False) from None
