@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from leakscope.capture.approach import approach_to
+from leakscope.capture.approach import Approach, approach_to
 from leakscope.capture.entrance import Entrance
 from leakscope.capture.literals import NotPlain, as_literal, from_literal
 from leakscope.capture.process import PidReused, ProcessIdentity, TargetGone
@@ -143,13 +143,18 @@ class Session:
 
 
 def attach(
-    identity: ProcessIdentity, *, timeout: float = 15.0, agent: Path | None = None
+    identity: ProcessIdentity,
+    *,
+    timeout: float = 15.0,
+    agent: Path | None = None,
+    approach: Approach | None = None,
 ) -> Session:
     """Load the agent into a target and return the session with it.
 
     `timeout`: seconds until it must be there. `agent`: the shared object, or a `.py` file that does
     the same on a Python thread; without it the installed shared object is taken, or else the Python
-    file. The target has been left as it was when this raises:
+    file. `approach`: the way in; without it the one that fits the target's system. The target has
+    been left as it was when this raises:
 
     `TargetGone`, `PidReused`; `NotPython`, `UnsupportedPython` (PyPy, free-threaded, too old or
     new); `NotPermitted`; `Unattachable` (stopped, traced, a zombie); `NotInitialized`;
@@ -159,7 +164,7 @@ def attach(
     deadline = time.monotonic() + timeout
     identity.verify()
     with ExitStack() as undo:
-        approach = approach_to(identity)
+        approach = approach or approach_to(identity)
         unlock = approach.lock(identity)
         undo.callback(unlock)
         entrance = approach.enter(

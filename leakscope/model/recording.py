@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from leakscope.model.census import Census
 from leakscope.model.evidence import Evidence
-from leakscope.model.image import HeapImage
 from leakscope.model.target import MemoryLimit, Target
+
+if TYPE_CHECKING:  # Its arrays need numpy, which many that deal with recordings can do without.
+    from leakscope.model.image import HeapImage
 
 
 class CaptureKind(str, Enum):

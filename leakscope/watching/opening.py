@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from leakscope.capture.approach import approach_to
+from leakscope.capture.approach import Approach, approach_to
 from leakscope.capture.interface import Capture
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.readonly.capture import ReadonlyCapture
@@ -50,20 +50,24 @@ class Connected:
 
 @contextmanager
 def connect_to(
-    identity: ProcessIdentity, choice: CaptureChoice = CaptureChoice.AUTO
+    identity: ProcessIdentity,
+    choice: CaptureChoice = CaptureChoice.AUTO,
+    approach: Approach | None = None,
 ) -> Iterator[Connected]:
     """Attach to a process; detach on leaving, whatever happens.
 
     `READONLY` does not attach: it takes the right to read the target's memory, and that is all.
+    `approach` is another way in than the one that fits the target's system.
     """
-    told = approach_to(identity).describe(identity)
+    approach = approach or approach_to(identity)
+    told = approach.describe(identity)
     if choice is CaptureChoice.READONLY:
         if told is None:
             raise NotReadable("here no process can read the memory of another one as a file")
         readonly = ReadonlyCapture(identity, PythonVersion(told.python).minor)
         yield Connected(identity, told, readonly, door=None, held_ms=0.0)
         return
-    with attach(identity) as session:
+    with attach(identity, approach=approach) as session:
         target = told or target_of(identity, from_hexversion(session.hexversion))
         capture = capture_for(session, choice)
         try:

@@ -92,6 +92,8 @@ class RoundRecorder:
     """Is planted as work is done, if given, and kept out of the recording."""
     accept: Callable[[str], None] = lambda _unit: None
     """Told after the first round what is counted; raises a `UsageError` if that is of no use."""
+    collected: bool = False
+    """Whether each round ends with its garbage collected: whatever counts, counts what is alive."""
     failure: LeakscopeError | None = None
     """Why it ended before all rounds were run, if it was not the server's end."""
     _exact: bool = True
@@ -108,9 +110,10 @@ class RoundRecorder:
 
         Raises what keeps anything from being measured: a load that fails before the first sample.
         """
-        self._exact = isinstance(self.series.capture, FrozenCensusCapture | PortableCapture)
+        tells = isinstance(self.series.capture, FrozenCensusCapture | PortableCapture)
+        self._exact = tells and not self.collected
         self.series.begin()
-        self.series.at_rest = self._exact
+        self.series.at_rest = tells or self.collected
         with ended_with(self.series.identity, self.load.stop):
             ending = self._rounds_of(plan)
         if self.series.is_empty and self._problem is not None:
