@@ -34,7 +34,10 @@ tells by them what grew at first."""
 _UNEVEN = 0.1
 """Share of the usual work below which a round was not like the others."""
 _IDLE_S = 0.03
-"""Processor time that a server which was asked anything uses at least in all counted rounds."""
+"""Processor time that a server uses at least for `_ENOUGH_WORK` requests: 50 us for each."""
+_ENOUGH_WORK = 600
+_TICK_S = 0.005
+"""Half of a tick: whether there was one at all."""
 
 
 class TooFewLanded(LeakscopeError):
@@ -135,13 +138,23 @@ class RoundRecorder:
     def _done(self) -> Ending:
         """Return how it ends after all rounds: not well if nothing was seen to be served."""
         own, children = self._cpu
-        if own < _IDLE_S:
+        if own < self._least_used():
             self.failure = _served_by_children() if children >= _IDLE_S else _served_by_nobody()
             return self.series.lost(self.failure)
         if self.rest.restless:
             self.series.at_rest = False
             self.series.caveat("The server did not come to rest between all rounds.")
         return Ending.COMPLETE
+
+    def _least_used(self) -> float:
+        """Return the processor time that a server which did this work has used, for sure.
+
+        The kernel counts in ticks of 10 ms, so of few requests nothing can be said.
+        """
+        if self.series.work_unit == "round":
+            return _TICK_S
+        done = self._work[-1] - self._work[0] if self._work else 0.0
+        return _IDLE_S if done >= _ENOUGH_WORK else 0.0
 
     def _settle(self, plan: RoundPlan) -> Ending | None:
         """Run as many rounds again if the first do not settle the matter."""

@@ -172,6 +172,15 @@ def test_a_server_that_used_no_processor_time_served_nothing() -> None:
     assert recording.ending is Ending.LOST
 
 
+def test_of_few_requests_nothing_is_said_by_processor_time() -> None:
+    load = Driven(Service(), landed=[20] * 10, asked=None)
+    recorder = recorder_of(load, seconds=0.0)
+
+    recorder.record(RoundPlan())
+
+    assert recorder.failure is None
+
+
 def test_work_that_children_did_is_not_measured() -> None:
     recorder = recorder_of(Driven(Service()), seconds=0.0001)
     assert isinstance(recorder.rest, Resting)
