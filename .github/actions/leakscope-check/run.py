@@ -27,7 +27,8 @@ def command(leakscope: str, inputs: Mapping[str, str], reports: Path) -> list[st
         value = _input(inputs, name)
         if value:
             words.append(f"--{name}={value}")
-    words += [f"--max-growth={line}" for line in _lines(inputs, "max-growth")]
+    for name in ("url", "max-growth"):
+        words += [f"--{name}={line}" for line in _lines(inputs, name)]
     words += [f"--{name}={reports / file}" for name, file in _REPORTS.items()]
     words += _lines(inputs, "args")
     return [*words, "--", *shlex.split(_input(inputs, "server"))]
