@@ -9,7 +9,7 @@ from leakscope.analysis.holdings import Leak, is_near
 from leakscope.analysis.names import beyond, is_builtin
 from leakscope.model.evidence import TypeEvidence, is_garbage
 from leakscope.model.trend import Interval
-from leakscope.model.typenames import is_plumbing
+from leakscope.model.typenames import is_plumbing, is_standard
 
 EXPLAINED_WITHIN = 1.5
 """A type that grows up to so many times as fast as the leaks account for is explained by them."""
@@ -62,7 +62,11 @@ def _owner(
         return leaks[0]
     if chain and is_held_elsewhere(evidence):
         return None
-    return next((leak for leak in leaks if _in_step(slope, leak.slope)), None)
+    in_step = next((leak for leak in leaks if _in_step(slope, leak.slope)), None)
+    if in_step is None and is_standard(name) and any(is_plumbing(step.type) for step in chain):
+        # What a leak keeps several entries at a time, a connection's timer say, grows more slowly.
+        return next((leak for leak in leaks if slope.high <= leak.slope.low), None)
+    return in_step
 
 
 def is_held_elsewhere(evidence: TypeEvidence | None) -> bool:

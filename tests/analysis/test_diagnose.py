@@ -857,3 +857,25 @@ def test_garbage_is_not_taken_for_a_part_of_a_leak_that_grows_as_fast() -> None:
         "shop.Order",
         "shop.Phase",
     }
+
+
+TIMERS = (
+    "module asyncio.events : module -> ._loop : asyncio.unix_events._UnixSelectorEventLoop"
+    " -> ._scheduled : list -> [3] : asyncio.events.TimerHandle"
+)
+
+
+@pytest.mark.parametrize(("rate", "leaks"), [(0.03, 1), (1.0, 1), (9.5, 2)])
+def test_timers_of_what_a_leak_keeps_are_a_part_of_it(rate: float, leaks: int) -> None:
+    steps = [1000.0 * i for i in range(13)]
+    recording = recording_of(
+        {"shop.Order": steps, "asyncio.events.TimerHandle": [rate * step for step in steps]},
+        lengths={"shop.ORDERS": steps},
+        work=1000.0,
+        evidence=evidence_of(
+            holder("shop.ORDERS", entry="[*] : shop.Order", shares={"shop.Order": (1, 64)}),
+            held_type("asyncio.events.TimerHandle", chain=TIMERS),
+        ),
+    )
+
+    assert len(diagnose(recording).findings) == leaks
