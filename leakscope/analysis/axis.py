@@ -34,8 +34,12 @@ class Axis:
     total: float
     """Work done between the first census and the last."""
     seconds: float
-    reads: int = 0
-    """How often the target was asked for its counter meanwhile."""
+    asks: bool = False
+    """Whether the target was asked for its counter at each census."""
+
+    def reads_since(self, start: int) -> int:
+        """Return how often the target was asked for its counter since the x at index `start`."""
+        return _READS * int(self.samples[-1] - self.samples[start]) if self.asks else 0
 
     @property
     def per_second(self) -> float:
@@ -56,7 +60,7 @@ def axis_of(recording: Recording) -> Axis:
         samples=kept,
         total=total,
         seconds=recording.seconds,
-        reads=_READS * (len(done) - 1) if recording.counts_work and not recording.at_rest else 0,
+        asks=recording.counts_work and not recording.at_rest,
     )
 
 

@@ -53,6 +53,11 @@ class Window:
     """The first sample after warm-up."""
 
     @property
+    def first(self) -> int:
+        """The first sample that growth is measured from; the last one when all are warm-up."""
+        return min(self.start, len(self.x) - 1)
+
+    @property
     def later(self) -> Floats:
         """Work at each sample after warm-up."""
         return self.x[self.start :]
@@ -60,7 +65,7 @@ class Window:
     @property
     def span(self) -> float:
         """Work done between the first of them and the last."""
-        return float(self.x[-1] - self.x[self.start]) if len(self.x) > self.start else 0.0
+        return float(self.x[-1] - self.x[self.first])
 
 
 def least_gains(axis: Axis, kinds: Sequence[KeyKind]) -> Floats:
@@ -69,13 +74,14 @@ def least_gains(axis: Axis, kinds: Sequence[KeyKind]) -> Floats:
     For objects, entries and tasks: one per 100 units of work, but never less than 10 nor more
     than 100. So a handful of late cache entries is no growth, and a leak of one object in a
     thousand requests is found once enough requests were served. For objects also four for each
-    time that the target was asked for its counter: what served it (a connection, its timers) may
-    wait for gc or for its time, and a few more at each sample look like a leak in a straight line.
+    time that the target was asked for its counter since warm-up: what served it (a connection, its
+    timers) may wait for gc or for its time, and a few more at each sample look like a leak in a
+    straight line.
     """
-    span = window_over(axis.x).span
-    usual = max(_FEWEST_OBJECTS, min(_SHARE_OF_WORK * span, _ENOUGH_OBJECTS))
+    window = window_over(axis.x)
+    usual = max(_FEWEST_OBJECTS, min(_SHARE_OF_WORK * window.span, _ENOUGH_OBJECTS))
     least = dict.fromkeys(KeyKind, usual) | _FEWEST_GAINED
-    least[KeyKind.TYPE] = max(usual, _PER_READ * axis.reads)
+    least[KeyKind.TYPE] = max(usual, _PER_READ * axis.reads_since(window.first))
     return np.array([least[kind] for kind in kinds])
 
 
