@@ -14,6 +14,9 @@ from leakscope.model.typenames import is_plumbing, is_standard
 EXPLAINED_WITHIN = 1.5
 """A type that grows up to so many times as fast as the leaks account for is explained by them."""
 
+_FAR_BEYOND = 16
+"""What grows so many times as fast as the entries of all leaks together is hardly a part of them."""
+
 _MOST_PER_ENTRY = 8
 """Objects of one type per entry up to which equal rates are taken for one cause."""
 
@@ -24,12 +27,38 @@ def attribute(
     """Give each growing type to the leaks that explain it; return those that none does.
 
     A type that several leaks account for is split between them in proportion. The order of
-    `types` is kept.
+    `types` is kept. What grows far faster than the entries of all leaks is theirs only when
+    nothing else does that could have brought it.
     """
-    return [item for item in types if not _explained(leaks, item, evidence)]
+    own = [item for item in types if not is_builtin(item.trend.key)]
+    left = [item for item in own if not _explained(leaks, item, evidence)]
+    rivals = [item for item in left if is_held_elsewhere(evidence.get(item.trend.key))]
+    others = any(_is_far_beyond(leaks, item) for item in rivals)
+    for item in types:
+        if is_builtin(item.trend.key):
+            in_full = not (others and _is_far_beyond(leaks, item))
+            if not _explained(leaks, item, evidence, in_full=in_full):
+                left.append(item)
+    keys = {item.trend.key for item in left}
+    return [item for item in types if item.trend.key in keys]
 
 
-def _explained(leaks: Sequence[Leak], item: Judged, evidence: Mapping[str, TypeEvidence]) -> bool:
+def _is_far_beyond(leaks: Sequence[Leak], item: Judged) -> bool:
+    entries = sum(leak.slope.high for leak in leaks)
+    return item.trend.slope.low > _FAR_BEYOND * entries
+
+
+def _explained(
+    leaks: Sequence[Leak],
+    item: Judged,
+    evidence: Mapping[str, TypeEvidence],
+    *,
+    in_full: bool = True,
+) -> bool:
+    """Return whether leaks explain a type, which is then told to grow with them.
+
+    Not `in_full`: only what they account for is theirs, and the rest is to be explained.
+    """
     name, slope = item.trend.key, item.trend.slope
     about = evidence.get(name)
     if about is not None and is_garbage(about.chain):
@@ -39,8 +68,10 @@ def _explained(leaks: Sequence[Leak], item: Judged, evidence: Mapping[str, TypeE
     if total > 0 and (is_builtin(name) or slope.low <= EXPLAINED_WITHIN * total):
         for leak, claim in zip(leaks, claims, strict=True):
             if claim > 0:
-                leak.types[name] = slope.estimate * claim / total
-        return True
+                leak.types[name] = slope.estimate * claim / total if in_full else claim
+        return in_full
+    if not in_full:
+        return False
     owner = _owner(leaks, name, slope, about)
     if owner is not None:
         owner.types[name] = slope.estimate

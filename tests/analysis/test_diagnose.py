@@ -515,6 +515,27 @@ def test_growth_that_no_holder_explains_is_told_with_the_chain_of_its_type() -> 
     assert finding.growth.bytes.estimate == pytest.approx(300, rel=0.05)
 
 
+def test_what_a_slow_container_cannot_have_brought_goes_to_what_grows_as_fast() -> None:
+    chain = "module shop : module -> .FAILURE : shop.Error -> .__traceback__ : builtins.traceback"
+    recording = leaky(
+        {
+            "shop.Body": growing(3, level=5, noise=2),
+            "builtins.frame": growing(6, level=90, noise=3),
+            "builtins.dict": growing(9, level=900, noise=9),
+        },
+        {"shop.CLIENTS": growing(0.02, level=40)},
+        holder("shop.CLIENTS", entry="[*] : builtins.dict", shares={"builtins.dict": (1, 200)}),
+        held_type("shop.Body", chain=f"{chain} -> .body : shop.Body"),
+    )
+    failure, clients = diagnose(recording).findings
+    assert failure.type == "shop.Body"
+    assert {rate.type for rate in failure.types} == {"shop.Body", "builtins.frame", "builtins.dict"}
+    assert clients.holder is not None
+    assert clients.holder.path == "shop.CLIENTS"
+    (only,) = clients.types
+    assert only.objects_per_work == pytest.approx(0.02, rel=0.1)
+
+
 def test_without_any_evidence_what_grows_together_is_one_finding_led_by_the_programs_own_type() -> (
     None
 ):
