@@ -15,7 +15,7 @@ EXPLAINED_WITHIN = 1.5
 """A type that grows up to so many times as fast as the leaks account for is explained by them."""
 
 _FAR_BEYOND = 16
-"""What grows so many times as fast as the entries of all leaks together is hardly a part of them."""
+"""What grows so many times as fast as the entries of all leaks together is hardly part of them."""
 
 _MOST_PER_ENTRY = 8
 """Objects of one type per entry up to which equal rates are taken for one cause."""

@@ -40,6 +40,7 @@ def diagnose(recording: Recording) -> Diagnosis:
         rss_series=_rss_series(recording),
         forecast=forecast(recording, rss.label) if leaking and rss is not None else None,
         caveats=caveats_of(recording, growth, findings),
+        modules=recording.evidence.modules,
     )
 
 

@@ -68,7 +68,7 @@ class RootsReader:
         """Read one frame of roots."""
         for record in _records(stream, frame):
             if record.kind is _RootKind.MODULE:
-                self._modules.append(ModuleRoot(record.address, record.name))
+                self._modules.append(ModuleRoot(record.address, record.name, record.file))
             elif record.kind is _RootKind.THREAD:
                 name = record.name or str(record.thread)
                 self._threads.append(ThreadRoot(record.thread, name, record.address))

@@ -73,8 +73,8 @@ class Request:
                 "there are two loads"
                 if self.client.asks
                 else "there is no load: nothing would be measured",
-                hint="Give either --load with a command, or --url or --requests. A program that works "
-                "by itself has --load 'sleep 5': a round of 5 seconds.",
+                hint="Give either --load with a command, or --url or --requests. A program that "
+                "works by itself has --load 'sleep 5': a round of 5 seconds.",
             )
         if bool(self.server) == (self.pid is not None):
             raise IncompleteCheck("give either a server command behind `--` or --pid")

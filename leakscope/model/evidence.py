@@ -12,6 +12,8 @@ from dataclasses import dataclass
 HELD_BY = "held by"
 """The edge to the first object of a chain whose root was not found."""
 
+_MODULE = "module "
+
 GARBAGE = "uncollected garbage"
 """The edge to an object that nothing holds but itself, in a cycle that the chain shows."""
 
@@ -74,6 +76,12 @@ class TypeEvidence:
     with `GARBAGE` where most of those that were made recently only wait for the collector."""
 
 
+def module_of(chain: Sequence[Step]) -> str | None:
+    """Return the module that a chain begins at, if it does."""
+    first = chain[0].edge if chain else ""
+    return first.removeprefix(_MODULE) if first.startswith(_MODULE) else None
+
+
 def is_garbage(chain: Sequence[Step]) -> bool:
     """Return whether a chain is that of an object that only waits for the collector."""
     return bool(chain) and chain[0].edge == GARBAGE
@@ -90,6 +98,14 @@ class SiteGrowth:
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleFile:
+    """A module that chains begin at, and its source file as the module itself says."""
+
+    name: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that was gathered about the suspects of one recording."""
 
@@ -97,6 +113,8 @@ class Evidence:
     types: tuple[TypeEvidence, ...] = ()
     sites: tuple[SiteGrowth, ...] = ()
     """Most bytes first; empty when allocation tracing was not asked for."""
+    modules: tuple[ModuleFile, ...] = ()
+    """Ordered by name; without those whose file is not known."""
 
 
 @dataclass(frozen=True, slots=True)

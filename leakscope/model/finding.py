@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from leakscope.model.cohorts import Cohort
-from leakscope.model.evidence import Site, Step
+from leakscope.model.evidence import ModuleFile, Site, Step
 from leakscope.model.recording import CaptureKind
 from leakscope.model.target import MemoryLimit, Target
 from leakscope.model.trend import Interval, Trend
@@ -144,3 +144,5 @@ class Diagnosis:
     rss_series: tuple[float, ...]
     forecast: Forecast | None
     caveats: tuple[str, ...]
+    modules: tuple[ModuleFile, ...] = ()
+    """The source files of modules that chains of findings begin at, as far as they are known."""

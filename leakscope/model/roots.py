@@ -13,6 +13,8 @@ class ModuleRoot:
 
     address: int
     name: str
+    file: str = ""
+    """What it says is its file; empty if it says nothing. Heaps that were saved do not tell."""
 
 
 @dataclass(frozen=True, slots=True)

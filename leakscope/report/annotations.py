@@ -25,7 +25,7 @@ from leakscope.report.decision import (
 )
 from leakscope.report.finding import put_holder
 from leakscope.report.layout import Page
-from leakscope.report.places import Checkout, Line, line_of
+from leakscope.report.places import Checkout, Line, place_of
 from leakscope.report.text import plural, printable, type_text
 from leakscope.report.verdict import VERDICTS, advice_text
 from leakscope.report.wording import rate_text
@@ -64,7 +64,8 @@ def render_annotations(
 
     `error` is what breaks a budget or was not measured, `warning` what is suspected or
     inconclusive, `notice` what keeps within its budget or is known, and a pass with what it could
-    have missed. Where a line of the repository allocates what grows, the annotation is there.
+    have missed. Where a line of the repository allocates what grows, the annotation is there, else
+    at the file of the module that holds it.
     Errors come first. Of each level there are at most `MOST_OF_A_LEVEL`; if there are more the last
     one says how many.
     """
@@ -116,7 +117,7 @@ def _findings(
             _LEVELS[standing],
             _title(finding, standing),
             _message(finding, diagnosis),
-            line_of(finding, checkout),
+            place_of(finding, diagnosis, checkout),
         )
 
 

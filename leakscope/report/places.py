@@ -1,7 +1,7 @@
 """Which source line of a repository a finding can be shown at.
 
-Only what was measured counts: the lines that allocated. That a module `shop.orders` lies in
-`shop/orders.py` would be a guess, so it is never made.
+Only what was measured counts: the lines that allocated, and the file that a module says it came
+from. That a module `shop.orders` lies in `shop/orders.py` would be a guess, so it is never made.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 
-from leakscope.model.evidence import Site
-from leakscope.model.finding import Finding
+from leakscope.model.evidence import Site, module_of
+from leakscope.model.finding import Diagnosis, Finding
 
-_MODULE = "module "
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
@@ -57,7 +56,20 @@ def line_of(finding: Finding, checkout: Checkout) -> Line | None:
     return None
 
 
-def module_of(finding: Finding) -> str | None:
-    """Return the module that holds what accumulates, if a module does."""
-    first = finding.chain[0].edge if finding.chain else ""
-    return first.removeprefix(_MODULE) if first.startswith(_MODULE) else None
+def file_of(finding: Finding, diagnosis: Diagnosis, checkout: Checkout) -> str | None:
+    """Return the path of the source file of the module that holds what accumulates.
+
+    None if no module does, if its file is not known, or no source of the repository.
+    """
+    name = module_of(finding.chain)
+    file = next((module.file for module in diagnosis.modules if module.name == name), "")
+    return checkout.path_of(Site(file, 1, "")) if file.endswith(".py") else None
+
+
+def place_of(finding: Finding, diagnosis: Diagnosis, checkout: Checkout) -> Line | None:
+    """Return the line that a finding is best shown at, if one is known.
+
+    That which allocates what accumulates, else the first of the file of the module that holds it.
+    """
+    file = file_of(finding, diagnosis, checkout)
+    return line_of(finding, checkout) or (Line(file, 1) if file is not None else None)

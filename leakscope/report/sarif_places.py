@@ -1,8 +1,9 @@
 """Where SARIF says that a leak is.
 
 At the line of the repository that allocates what accumulates, if allocation was traced. Else at the
-module that holds it, else at the program that was started. Those two are named, not located: the
-address is the name itself, `gateway.audit`, and its description says that the file is not known.
+beginning of the file of the module that holds it, if that is a source of the repository. Else the
+module, or the program that was started, is named and not located: the address is the name itself,
+`gateway.audit`, and its description says that the file is not known.
 Code scanning asks for an address and shows one that is no file of the repository as it is, without
 a preview of code. A path made up from the name could be another file.
 """
@@ -13,10 +14,10 @@ import posixpath
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from leakscope.model.evidence import Site
+from leakscope.model.evidence import Site, module_of
 from leakscope.model.finding import Diagnosis, Finding
 from leakscope.report.documents import Json
-from leakscope.report.places import Checkout, line_of, module_of
+from leakscope.report.places import Checkout, file_of, line_of
 from leakscope.report.text import printable
 
 ROOT = "%SRCROOT%"
@@ -35,11 +36,22 @@ _WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")
 def location_of(finding: Finding, diagnosis: Diagnosis, checkout: Checkout) -> Json:
     """Return the one place that a result is shown at."""
     line = line_of(finding, checkout)
-    module = module_of(finding)
+    file = file_of(finding, diagnosis, checkout)
+    module = module_of(finding.chain)
     if line is not None:
         physical: Json = {
             "artifactLocation": {"uri": _uri(line.path), "uriBaseId": ROOT},
             "region": _region(line.number),
+        }
+    elif file is not None:
+        about = "The module that holds it. The line that allocates it is not known."
+        physical = {
+            "artifactLocation": {
+                "uri": _uri(file),
+                "uriBaseId": ROOT,
+                "description": {"text": about},
+            },
+            "region": _region(1),
         }
     elif module is not None:
         physical = _named(module, "The Python module that holds it. Its file is not known.")

@@ -7,6 +7,7 @@ Rows of one owner are in order. Rows point to their owner by its row number: `ce
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from leakscope.model.census import Census, ProcessMetrics, TypeTotal
 from leakscope.model.image import HeapImage
@@ -78,7 +79,7 @@ def decode(
         kind=manifest.kind,
         work_unit=manifest.work_unit,
         censuses=_decode_censuses(tables),
-        evidence=decode_evidence(tables),
+        evidence=replace(decode_evidence(tables), modules=manifest.modules),
         ending=manifest.ending,
         at_rest=manifest.at_rest,
         limit=manifest.limit,

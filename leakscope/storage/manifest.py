@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import cast
 
+from leakscope.model.evidence import ModuleFile
 from leakscope.model.recording import CaptureKind, Ending, Recording
 from leakscope.model.target import MemoryLimit, Target
 from leakscope.storage.surrogates import from_utf8_text, to_utf8_text
@@ -72,6 +73,8 @@ class Manifest:
     members: Mapping[str, MemberInfo]
     """By name of the member, `manifest.json` aside."""
     at_rest: bool = False
+    modules: tuple[ModuleFile, ...] = ()
+    """What the evidence says of the files of modules."""
 
 
 def encode(recording: Recording, members: Mapping[str, MemberInfo], host: Host) -> bytes:
@@ -98,6 +101,7 @@ def encode(recording: Recording, members: Mapping[str, MemberInfo], host: Host) 
         "pause_ms": _pauses(recording),
         "limit": None if limit is None else {"bytes": limit.limit_bytes, "source": limit.source},
         "caveats": list(recording.caveats),
+        "modules": [asdict(module) for module in recording.evidence.modules],
         "members": {name: asdict(info) for name, info in members.items()},
     }
     try:
@@ -148,6 +152,7 @@ def decode(content: bytes) -> Manifest:
             for name, info in _parts(_part(document, "members"))
         },
         at_rest=_flag(how, "at_rest"),
+        modules=_modules(document),
     )
 
 
@@ -242,6 +247,14 @@ def _number(document: Mapping[str, object], key: str) -> float:
     if not math.isfinite(number):
         raise BadManifest(f"{key!r} is no number")
     return number
+
+
+def _modules(document: Mapping[str, object]) -> tuple[ModuleFile, ...]:
+    """Return the files of modules; what was written before they were known has none."""
+    listed = document.get("modules", [])
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise BadManifest("'modules' is no list")
+    return tuple(ModuleFile(_text(item, "name"), _text(item, "file")) for item in listed)
 
 
 def _limit(document: Mapping[str, object]) -> MemoryLimit | None:

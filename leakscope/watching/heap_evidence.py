@@ -7,7 +7,7 @@ every object and every reference instead of from what a search came across.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from leakscope.analysis.heapgraph import rows_of_type, type_name
 from leakscope.analysis.kernels import Rows
@@ -17,10 +17,12 @@ from leakscope.model.evidence import (
     GARBAGE,
     Evidence,
     HolderEvidence,
+    ModuleFile,
     Site,
     Step,
     Suspects,
     TypeEvidence,
+    module_of,
 )
 from leakscope.watching.heap_chains import commonest
 from leakscope.watching.heap_roots import KnownObjects, paths_apart, rows_at
@@ -38,12 +40,17 @@ def explain(view: HeapView, suspects: Suspects, known: KnownObjects | None = Non
     Raises what the naming of references raises, `KernelsMissing`, `GraphTooLarge`.
     """
     work = _Explaining(view)
-    return Evidence(
-        holders=work.holders(rows_at(view.snapshot, suspects.containers)),
-        types=tuple(
-            found for name in suspects.types if (found := work.type(name, known)) is not None
-        ),
-    )
+    holders = work.holders(rows_at(view.snapshot, suspects.containers))
+    types = tuple(found for name in suspects.types if (found := work.type(name, known)) is not None)
+    chains = [*(holder.chain for holder in holders), *(each.chain for each in types)]
+    return Evidence(holders=holders, types=types, modules=_files_of(view, chains))
+
+
+def _files_of(view: HeapView, chains: Iterable[Sequence[Step]]) -> tuple[ModuleFile, ...]:
+    """Return the source files of the modules that chains begin at."""
+    wanted = {module_of(chain) for chain in chains}
+    files = {printable(m.name): printable(m.file) for m in view.image.roots.modules if m.file}
+    return tuple(ModuleFile(name, files[name]) for name in sorted(files) if name in wanted)
 
 
 class _Explaining:

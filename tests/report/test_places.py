@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from leakscope.model.evidence import Site
-from leakscope.report.places import Checkout, Line, line_of, module_of
-from tests.report.samples import PER_SECOND, QUEUED_REQUESTS, SLOW_LEAK
+from leakscope.model.evidence import ModuleFile, Site, module_of
+from leakscope.report.places import Checkout, Line, file_of, line_of, place_of
+from tests.report.samples import LEAKING, PER_SECOND, QUEUED_REQUESTS, SLOW_LEAK
 
 CHECKOUT = Checkout(root="/home/ci/shop", start="/home/ci/shop/server")
 
@@ -58,9 +58,45 @@ def test_a_finding_that_was_not_traced_has_no_line_though_a_module_holds_it() ->
     untraced = replace(QUEUED_REQUESTS, allocated_at=())
 
     assert line_of(untraced, CHECKOUT) is None
-    assert module_of(untraced) == "gateway.audit"
+    assert module_of(untraced.chain) == "gateway.audit"
 
 
 def test_what_a_task_holds_or_nobody_knows_who_is_of_no_module() -> None:
-    assert module_of(PER_SECOND.findings[0]) is None
-    assert module_of(SLOW_LEAK) is None
+    assert module_of(PER_SECOND.findings[0].chain) is None
+    assert module_of(SLOW_LEAK.chain) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "path"),
+    [
+        ("/home/ci/shop/server/gateway/audit.py", "server/gateway/audit.py"),
+        ("gateway/audit.py", "server/gateway/audit.py"),
+        ("/home/ci/shop/.venv/lib/python3.12/site-packages/gateway/audit.py", None),
+        ("/home/ci/shop/server/gateway/audit.cpython-312-x86_64-linux-gnu.so", None),
+        ("", None),
+    ],
+)
+def test_the_module_that_holds_it_says_which_file_of_the_repository_it_is(
+    file: str, path: str | None
+) -> None:
+    diagnosis = replace(LEAKING, modules=(ModuleFile("gateway.audit", file),))
+    untraced = replace(QUEUED_REQUESTS, allocated_at=())
+
+    assert file_of(untraced, diagnosis, CHECKOUT) == path
+    shown = place_of(untraced, diagnosis, CHECKOUT)
+    assert shown == (None if path is None else Line(path, 1))
+
+
+def test_the_line_that_allocates_is_shown_before_the_file_of_the_module() -> None:
+    diagnosis = replace(LEAKING, modules=(ModuleFile("gateway.audit", "gateway/audit.py"),))
+
+    shown = place_of(QUEUED_REQUESTS, diagnosis, CHECKOUT)
+
+    assert shown == line_of(QUEUED_REQUESTS, CHECKOUT)
+    assert shown is not None
+
+
+def test_another_module_s_file_says_nothing() -> None:
+    diagnosis = replace(LEAKING, modules=(ModuleFile("gateway", "gateway/__init__.py"),))
+
+    assert file_of(QUEUED_REQUESTS, diagnosis, CHECKOUT) is None

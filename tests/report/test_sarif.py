@@ -12,11 +12,12 @@ import jsonschema
 import pytest
 from hypothesis import given
 
-from leakscope.model.evidence import Site
+from leakscope.model.evidence import ModuleFile, Site
 from leakscope.model.finding import Diagnosis, Finding
 from leakscope.model.gate import GateResult
 from leakscope.report.places import Checkout
 from leakscope.report.sarif import MOST_RESULTS, render_sarif
+from leakscope.report.sarif_places import ROOT
 from leakscope.report.text import printable
 from tests.goldens import assert_golden
 from tests.report.gates import ELSEWHERE, FAILED, JUDGED, OVER, PASSED, judged_of
@@ -180,6 +181,19 @@ def test_without_a_line_the_module_is_named_and_no_file_is_made_up() -> None:
     assert address["uri"] == "gateway.audit"
     assert "uriBaseId" not in address
     assert address["description"]["text"].endswith("Its file is not known.")
+
+
+def test_without_a_line_the_result_is_at_the_file_that_the_module_says_it_is() -> None:
+    untraced = replace(QUEUED_REQUESTS, allocated_at=())
+    file = ModuleFile("gateway.audit", "/srv/gateway/gateway/audit.py")
+    diagnosis = replace(LEAKING, findings=(untraced,), modules=(file,))
+
+    (result,) = run_of(diagnosis, None, Checkout("/srv/gateway"))["results"]
+
+    address = address_of(result)
+    assert address["uri"] == "gateway/audit.py"
+    assert address["uriBaseId"] == ROOT
+    assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 1
 
 
 @pytest.mark.parametrize(

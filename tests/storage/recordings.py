@@ -12,6 +12,7 @@ from leakscope.model.evidence import (
     EntryShare,
     Evidence,
     HolderEvidence,
+    ModuleFile,
     Site,
     SiteGrowth,
     Step,
@@ -75,6 +76,7 @@ evidence = st.builds(
     ),
     types=several(st.builds(TypeEvidence, texts, counts, steps)),
     sites=several(st.builds(SiteGrowth, several(sites), counts, counts)),
+    modules=several(st.builds(ModuleFile, texts, texts)),
 )
 
 

@@ -1,7 +1,7 @@
 /* Where the heap hangs from: modules, and the local variables of running functions. Child only.
  *
- * Sent as records of LS_FRAME_ROOTS: a module; a thread, and then its context (of contextvars) and
- * its calls from the innermost outwards, each followed by its local variables. */
+ * Sent as records of LS_FRAME_ROOTS: a module with its file; a thread, and then its context (of
+ * contextvars) and its calls from the innermost outwards, each followed by its local variables. */
 #include "heap_names.h"
 
 #include <string.h>
@@ -25,9 +25,19 @@ static void send_root(struct root *root) {
     ls_stream_record(LS_FRAME_ROOTS, root, sizeof *root, text, bytes);
 }
 
+/* What a module says is its file, 0 if it says nothing. */
+static ls_object file_of_module(ls_object module) {
+    ls_object names = ls_attribute_dict(module, ls_type_of(module));
+    ls_object file = names == 0 ? 0 : ls_dict_value_of(names, "__file__");
+    return file != 0 && ls_visited_has(file) ? file : 0;
+}
+
 static void send_module(ls_object name, ls_object module) {
     struct root root = {.kind = LS_ROOT_MODULE, .object = module};
     root.name_bytes = (uint32_t)ls_text_of(name, text, NAME_ROOM);
+    ls_object file = file_of_module(module);
+    if (file != 0)
+        root.file_bytes = (uint32_t)ls_text_of(file, text + root.name_bytes, FILE_ROOM);
     send_root(&root);
 }
 
