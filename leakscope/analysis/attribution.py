@@ -43,6 +43,18 @@ def attribute(
     return [item for item in types if item.trend.key in keys]
 
 
+def filled(caches: Sequence[Leak], types: Sequence[Judged]) -> list[Judged]:
+    """Return the types that grow because `caches` fill, and no faster than those account for."""
+    return [item for item in types if _is_filled(caches, item)]
+
+
+def _is_filled(caches: Sequence[Leak], item: Judged) -> bool:
+    name = item.trend.key
+    claimed = sum(cache.claim(name) for cache in caches)
+    leading = sum(cache.slope.estimate for cache in caches if cache.main.leading == name)
+    return 0 < item.trend.slope.low <= EXPLAINED_WITHIN * max(claimed, leading)
+
+
 def _is_far_beyond(leaks: Sequence[Leak], item: Judged) -> bool:
     entries = sum(leak.slope.high for leak in leaks)
     return item.trend.slope.low > _FAR_BEYOND * entries

@@ -28,10 +28,14 @@ Keys with other labels are not told of."""
 
 
 def not_leaks(
-    growth: Growth, holders: Sequence[HolderEvidence], explained: Collection[str]
+    growth: Growth,
+    holders: Sequence[HolderEvidence],
+    explained: Collection[str],
+    filling: Sequence[NotLeak] = (),
 ) -> tuple[NotLeak, ...]:
     """Return the keys that grew noticeably and were rejected, by key, at most `MOST_TOLD`.
 
+    The caches that are `filling` come with them, however many.
     Types in `explained` belong to a finding and are left out. Containers are told by their path,
     those without one never; the language's own types only where nothing better known has their
     label: a cache of records that filled is told as the cache and the record, not as ten dicts.
@@ -49,6 +53,7 @@ def not_leaks(
         for item in reversed(most)
         for name in [paths.get(item.trend.key, item.trend.key)]
     }
+    listed |= {cache.key: cache for cache in filling}
     return tuple(listed[name] for name in sorted(listed))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 from leakscope.analysis.benign import not_leaks
-from leakscope.analysis.findings import Source, findings_of
+from leakscope.analysis.findings import Found, Source, findings_of
 from leakscope.analysis.forecast import forecast
 from leakscope.analysis.growth import Growth, judge
 from leakscope.analysis.sites import with_sites
 from leakscope.analysis.verdict import caveats_of, verdict_of
-from leakscope.model.finding import CaptureSummary, Diagnosis, Finding, Status, Verdict, Work
+from leakscope.model.finding import CaptureSummary, Diagnosis, Status, Verdict, Work
 from leakscope.model.recording import Recording
 
 
@@ -21,7 +22,8 @@ def diagnose(recording: Recording) -> Diagnosis:
     clearly on the rise that the recording cannot be called clean, and too few samples to confirm.
     """
     growth = judge(recording)
-    findings = _findings(recording, growth)
+    found = _findings(recording, growth)
+    findings = found.findings
     verdict, reason = verdict_of(recording, growth, findings)
     explained = {rate.type for finding in findings for rate in finding.types}
     measured = verdict is not Verdict.NOT_MEASURED
@@ -35,7 +37,11 @@ def diagnose(recording: Recording) -> Diagnosis:
         work=Work(recording.work_unit, growth.axis.total),
         seconds=recording.seconds,
         findings=findings,
-        not_leaks=not_leaks(growth, recording.evidence.holders, explained) if measured else (),
+        not_leaks=(
+            not_leaks(growth, recording.evidence.holders, explained, found.filling)
+            if measured
+            else ()
+        ),
         rss=rss,
         rss_series=_rss_series(recording),
         forecast=forecast(recording, rss.label) if leaking and rss is not None else None,
@@ -44,14 +50,13 @@ def diagnose(recording: Recording) -> Diagnosis:
     )
 
 
-def _findings(recording: Recording, growth: Growth) -> tuple[Finding, ...]:
-    if growth.missing:
-        return ()
-    for status in (Status.CONFIRMED, Status.SUSPECTED):
-        findings = findings_of(Source(recording, growth, status))
-        if findings:
-            return with_sites(findings, recording.evidence.sites)
-    return ()
+def _findings(recording: Recording, growth: Growth) -> Found:
+    found = Found()
+    for status in () if growth.missing else (Status.CONFIRMED, Status.SUSPECTED):
+        found = findings_of(Source(recording, growth, status))
+        if found.findings:
+            return replace(found, findings=with_sites(found.findings, recording.evidence.sites))
+    return found
 
 
 def _capture(recording: Recording) -> CaptureSummary:

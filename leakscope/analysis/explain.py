@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from leakscope.analysis.names import is_builtin, is_weak_reference, path_of, short_type
 from leakscope.analysis.owners import well_known
-from leakscope.model.evidence import HELD_BY, Site, Step, is_garbage
+from leakscope.model.evidence import HELD_BY, Site, Step, bound_of, is_garbage
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
 _FAILURES = frozenset({"traceback", "frame"})
@@ -31,10 +31,13 @@ def explain_holder(
         return f"{path} is {owner.is_}{_with(leading)}. {owner.cure}"
     cache = _function_cache(chain)
     if cache:
+        bound = bound_of(chain)
+        stays = "for good" if bound is None else f"until there are {bound:,} of them"
         return (
             f"{cache} is a functools cache without an effective bound: each new "
-            f"combination of arguments stays for good{_with(leading)}. Give it a maxsize, or cache "
-            "a function whose arguments are few and small (a method's cache keeps every self)."
+            f"combination of arguments stays {stays}{_with(leading)}. Give it a "
+            f"{'smaller ' if bound else ''}maxsize, or cache a function whose arguments are few "
+            "and small (a method's cache keeps every self)."
         )
     if _FAILURES & set(inside):
         return (

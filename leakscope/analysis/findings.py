@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from leakscope.analysis.attribution import attribute, is_held_elsewhere
+from leakscope.analysis.attribution import attribute, filled, is_held_elsewhere
 from leakscope.analysis.cohorts import cohorts_of
 from leakscope.analysis.explain import explain_holder, explain_type
 from leakscope.analysis.fingerprint import fingerprint
@@ -29,9 +29,10 @@ from leakscope.model.evidence import (
     HolderEvidence,
     Step,
     TypeEvidence,
+    bound_of,
     is_garbage,
 )
-from leakscope.model.finding import Finding, Growth, Holder, Status, TypeRate
+from leakscope.model.finding import Finding, Growth, Holder, NotLeak, Status, TypeRate
 from leakscope.model.recording import CaptureKind, Recording
 from leakscope.model.trend import Interval, Trend
 from leakscope.model.typenames import is_standard
@@ -66,16 +67,31 @@ class Source:
         return mean_size(self.recording.censuses[-1], type_name)
 
 
-def findings_of(source: Source) -> tuple[Finding, ...]:
-    """Return the findings, most bytes per unit of work first, then objects, then fingerprint."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What growth turned out to be."""
+
+    findings: tuple[Finding, ...] = ()
+    """Most bytes per unit of work first, then objects, then fingerprint."""
+    filling: tuple[NotLeak, ...] = ()
+    """Caches that grow to a bound which they have not reached yet, by name."""
+
+
+def findings_of(source: Source) -> Found:
+    """Return the findings, and what only looks like one."""
     evidence = source.recording.evidence
     growing = [item for item in source.growth.types if source.counts(item)]
     containers = [item for item in source.growth.containers if source.counts(item)]
     about = {(holder.address, holder.type): holder for holder in evidence.holders}
     named, unnamed = _with_evidence(containers, about)
     rates = {item.trend.key: item.trend.slope.estimate for item in growing}
-    leaks = leaks_among(named, rates)
+    holding = leaks_among(named, rates)
+    caches = [leak for leak in holding if leak.is_filling]
+    leaks = [leak for leak in holding if not leak.is_filling]
     chains = {item.type: item for item in evidence.types}
+    taken = filled(caches, growing)
+    keys = {item.trend.key for item in taken}
+    growing = [item for item in growing if item.trend.key not in keys]
     rest = [item for item in attribute(leaks, growing, chains) if not is_faint(item.trend)]
     found = [_from_leak(source, leak, chains) for leak in leaks]
     dead = _garbage_among(rest, chains)
@@ -86,7 +102,22 @@ def findings_of(source: Source) -> tuple[Finding, ...]:
     if source.recording.kind is CaptureKind.READONLY:
         pid = source.recording.target.pid
         found = [seen_from_outside(finding, unnamed, pid) for finding in found]
-    return _numbered(found)
+    return Found(_numbered(found), _filling(caches, taken))
+
+
+def _filling(caches: Sequence[Leak], taken: Sequence[Judged]) -> tuple[NotLeak, ...]:
+    """Return the caches that fill, the types that grow with them told with each that holds them."""
+    told = [
+        NotLeak(
+            key=cache.main.path,
+            label="filling",
+            reason=f"{cache.main.judged.trend.last:,.0f} of at most "
+            f"{bound_of(cache.main.evidence.chain):,} entries",
+            types=tuple(item.trend.key for item in taken),
+        )
+        for cache in caches
+    ]
+    return tuple(sorted(told, key=lambda cache: cache.key))
 
 
 def is_faint(trend: Trend) -> bool:

@@ -129,7 +129,9 @@ class _Held:
         """
         if not self.recording.at_rest:
             return
-        told = {rate.type for finding in self.budgets.diagnosis.findings for rate in finding.types}
+        diagnosis = self.budgets.diagnosis
+        told = {rate.type for finding in diagnosis.findings for rate in finding.types}
+        told |= {name for each in diagnosis.not_leaks for name in each.types}
         for trend in trends(self.recording):
             rises = trend.kind is KeyKind.TYPE and trend.label is Label.UNCONFIRMED
             doubtful = rises and not is_faint(trend)

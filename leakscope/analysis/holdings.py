@@ -18,12 +18,15 @@ from leakscope.analysis.names import (
     path_of,
     starts_with,
 )
-from leakscope.model.evidence import EntryShare, HolderEvidence
+from leakscope.model.evidence import EntryShare, HolderEvidence, bound_of
 from leakscope.model.trend import Interval
 from leakscope.model.typenames import bare
 
 SAME_RATE = 0.1
 """Rates that differ by no more than this share of the larger are the same rate."""
+
+_MOST_TO_COME = 64 << 20
+"""Bytes that a cache may be going to take before the memory for it is worth a finding."""
 
 _SHORTFALL = 0.75
 """If a type grows by less than this share of what two containers claim of it, they share it."""
@@ -59,6 +62,14 @@ class Holding:
         return sum(share.bytes for share in self.evidence.shares)
 
     @property
+    def is_filling(self) -> bool:
+        """Whether it is a cache with a bound, which has not been reached and can be afforded."""
+        bound, length = bound_of(self.evidence.chain), self.judged.trend.last
+        if bound is None or length > bound:
+            return False
+        return (bound - length) * self.bytes_per_entry <= _MOST_TO_COME
+
+    @property
     def keeps_nothing(self) -> bool:
         """Whether the entries keep nothing alive but weak references and the keys to them."""
         types = {bare(share.type) for share in self.evidence.shares}
@@ -90,6 +101,11 @@ class Leak:
     def holdings(self) -> tuple[Holding, ...]:
         """All of its containers, the best first."""
         return (self.main, *self.kin, *self.echoes)
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether there is an end to it: a cache fills."""
+        return all(holding.is_filling for holding in (self.main, *self.kin))
 
     @property
     def slope(self) -> Interval:

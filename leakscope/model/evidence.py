@@ -6,6 +6,7 @@ keys that grow, while the target is still there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ HELD_BY = "held by"
 """The edge to the first object of a chain whose root was not found."""
 
 _MODULE = "module "
+_BOUNDED = re.compile(r"lru_cache entries \(at most (\d{1,18})\)")
 
 GARBAGE = "uncollected garbage"
 """The edge to an object that nothing holds but itself, in a cycle that the chain shows."""
@@ -74,6 +76,15 @@ class TypeEvidence:
     chain: tuple[Step, ...]
     """From a named root to a recently made object of the type; empty when none was found. It begins
     with `GARBAGE` where most of those that were made recently only wait for the collector."""
+
+
+def bound_of(chain: Sequence[Step]) -> int | None:
+    """Return how many entries the container that a chain leads to takes, if it says so.
+
+    A cache of `functools` does, whose entries are called `lru_cache entries (at most 128)`.
+    """
+    found = _BOUNDED.fullmatch(chain[-1].edge) if chain else None
+    return int(found[1]) if found else None
 
 
 def module_of(chain: Sequence[Step]) -> str | None:

@@ -96,6 +96,8 @@ class NotLeak:
     key: str
     label: str
     reason: str
+    types: tuple[str, ...] = ()
+    """Types that grew because of it and are not told by themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakscope.analysis.diagnose import diagnose
+from leakscope.analysis.gate import judge
 from leakscope.analysis.suspects import MOST_SUSPECTS, suspects
 from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import HolderEvidence, Site, SiteGrowth, Suspects, TypeEvidence
@@ -513,6 +514,59 @@ def test_growth_that_no_holder_explains_is_told_with_the_chain_of_its_type() -> 
     assert {rate.type for rate in finding.types} == {"shop.Node", "shop.Payload", "builtins.dict"}
     assert finding.growth.bytes is not None
     assert finding.growth.bytes.estimate == pytest.approx(300, rel=0.05)
+
+
+CACHE = (
+    "module shop.prices : module -> .price : functools._lru_cache_wrapper "
+    "-> lru_cache entries (at most {}) : builtins.dict"
+)
+
+
+def cached(bound: int, *, size: float = 200, beside: float = 0.0) -> Recording:
+    """Return the recording of a function's cache; prices come into it, and lists beside."""
+    return leaky(
+        {
+            "shop.Price": growing(1, level=5),
+            "builtins.str": growing(2, level=900),
+            "builtins.list": growing(beside, level=50),
+        },
+        {"shop.prices.price:builtins.dict": growing(1)},
+        holder(
+            "shop.prices.price:builtins.dict",
+            chain=CACHE.format(bound),
+            entry="[*] : shop.Price",
+            shares={"shop.Price": (1, size), "builtins.str": (2, 100), "builtins.list": (1, 60)},
+        ),
+    )
+
+
+def test_a_cache_below_its_bound_fills_and_is_no_leak_with_all_that_it_holds() -> None:
+    recording = cached(2 * round(WORK[-1]))
+
+    diagnosis = diagnose(recording)
+
+    assert diagnosis.verdict is Verdict.CLEAN
+    (told,) = diagnosis.not_leaks
+    assert told.label == "filling"
+    assert told.key.startswith("shop.prices.price -> lru_cache entries")
+    assert told.reason == f"{WORK[-1]:,.0f} of at most {2 * round(WORK[-1]):,} entries"
+    assert {"shop.Price", "builtins.str"} <= set(told.types)
+    assert judge(diagnosis, recording).passed
+
+
+def test_a_cache_that_is_to_take_more_than_the_memory_is_worth_is_a_leak() -> None:
+    finding = only_finding(cached(10**9))
+    assert finding.holder is not None
+    assert "stays until there are 1,000,000,000 of them" in finding.why
+    assert "Give it a smaller maxsize" in finding.why
+
+
+def test_what_grows_faster_than_a_cache_fills_is_told_beside_it() -> None:
+    diagnosis = diagnose(cached(2 * round(WORK[-1]), beside=3))
+
+    (finding,) = diagnosis.findings
+    assert finding.type == "builtins.list"
+    assert [told.label for told in diagnosis.not_leaks] == ["filling"]
 
 
 def test_what_a_slow_container_cannot_have_brought_goes_to_what_grows_as_fast() -> None:

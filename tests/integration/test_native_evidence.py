@@ -212,7 +212,7 @@ def edges(steps: tuple[Step, ...]) -> list[str]:
         ("nested", ["module __main__", ".APP", ".table", "['by-name']", "['deep']"]),
         ("by number", ["module __main__", ".APP", ".table", "[<builtins.int>]"]),
         ("lru", ["module __main__", ".Policy", ".check", "lru_cache entries"]),
-        ("bounded", ["module __main__", ".Policy", ".bounded", "lru_cache entries"]),
+        ("bounded", ["module __main__", ".Policy", ".bounded", "lru_cache entries (at most 1000)"]),
         ("pages", ["module __main__", ".PAGES"]),
         ("getters", ["module __main__", ".QUEUE", "._getters"]),
         ("generator", ["module __main__", ".GENERATOR", "local stock of stocking"]),

@@ -101,8 +101,7 @@ ls_object ls_attribute_value(ls_object object, const struct ls_type *type, const
     return ls_dict_value_of(ls_attribute_dict(object, type), name);
 }
 
-/* The value of a small non-negative int; UINT64_MAX if it is none. */
-static uint64_t number_of(ls_object object) {
+uint64_t ls_number_of(ls_object object) {
     enum { DIGITS = 24, DIGIT_BITS = 30 };
     if (ls_type_of(object)->kind != LS_KIND_INT)
         return UINT64_MAX;
@@ -126,7 +125,7 @@ size_t ls_thread_name(uint64_t ident, char *text, size_t room) {
     ls_object key, thread;
     intptr_t position = 0;
     while (ls_python.dict_next(active, &position, &key, &thread)) {
-        if (number_of(key) != ident)
+        if (ls_number_of(key) != ident)
             continue;
         ls_object name = ls_attribute_value(thread, ls_type_of(thread), "_name");
         return name == 0 ? 0 : ls_text_of(name, text, room);

@@ -71,9 +71,50 @@ static int name_in_future(const struct ls_edge *edge, struct ls_phrase *phrase) 
     return NAME_FIELD(edge, result, phrase);
 }
 
+static int is_visited(ls_object object) { return ls_plausible(object) && ls_visited_has(object); }
+
+/* What a closure variable of a function holds, 0 if it has none of that name. */
+static ls_object closure_value(ls_object function, const char *name) {
+    enum { CELL_CONTENT = 16 };
+    ls_object cells = LS_POINTER(function, ls_python.at.function_closure);
+    ls_object code = LS_POINTER(function, ls_python.at.function_code);
+    if (!is_visited(cells) || !is_visited(code))
+        return 0;
+    uint64_t count = LS_FIELD(uint64_t, cells, LS_OB_SIZE);
+    for (uint32_t i = 0; i < count; i++) {
+        char text[16];
+        ls_object cell = LS_POINTER(cells + ls_python.at.tuple_items, (uintptr_t)i * 8);
+        size_t length = ls_free_variable_name(code, i, text, sizeof text);
+        if (length == strlen(name) && memcmp(text, name, length) == 0 && is_visited(cell) &&
+            ls_type_of(cell)->address == ls_python.cell_type)
+            return LS_POINTER(cell, CELL_CONTENT);
+    }
+    return 0;
+}
+
+/* How many entries a function's cache takes, as the function beside it would tell that
+ * `functools.lru_cache` puts there; UINT64_MAX if there is no bound or nothing tells. */
+static uint64_t bound_of_cache(ls_object cache, const struct ls_type *type) {
+    ls_object names = ls_attribute_dict(cache, type);
+    ls_object teller = names == 0 ? 0 : ls_dict_value_of(names, "cache_parameters");
+    if (!is_visited(teller) || ls_type_of(teller)->address != ls_python.function_type)
+        return UINT64_MAX;
+    ls_object bound = closure_value(teller, "maxsize");
+    return is_visited(bound) ? ls_number_of(bound) : UINT64_MAX;
+}
+
 static int name_in_lru_cache(const struct ls_edge *edge, struct ls_phrase *phrase) {
-    int is_table = ls_type_of(edge->to)->kind == LS_KIND_DICT;
-    ls_put(phrase, is_table ? "lru_cache entries" : "lru_cache entry");
+    if (ls_type_of(edge->to)->kind != LS_KIND_DICT) {
+        ls_put(phrase, "lru_cache entry");
+        return 1;
+    }
+    uint64_t bound = bound_of_cache(edge->from, edge->type);
+    ls_put(phrase, "lru_cache entries");
+    if (bound != UINT64_MAX) {
+        ls_put(phrase, " (at most ");
+        ls_put_number(phrase, bound);
+        ls_put(phrase, ")");
+    }
     return 1;
 }
 

@@ -36,6 +36,8 @@ size_t ls_attribute_name(ls_object object, const struct ls_type *type, ls_object
 ls_object ls_attribute_value(ls_object object, const struct ls_type *type, const char *name);
 ls_object ls_dict_key_of(ls_object dict, ls_object value);
 ls_object ls_dict_value_of(ls_object dict, const char *name);
+/* The value of a small non-negative int; UINT64_MAX if it is none. */
+uint64_t ls_number_of(ls_object object);
 /* What `threading` calls the thread of this ident. */
 size_t ls_thread_name(uint64_t ident, char *text, size_t room);
 

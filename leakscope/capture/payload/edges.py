@@ -11,7 +11,7 @@ from collections import deque
 from functools import partial
 from gc import get_referents
 from itertools import compress, count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leakscope.capture.payload.classes import (
     FRAME,
@@ -146,8 +146,21 @@ def _kind_of_reference(instance: Thing, child: Thing) -> str:
     """Return what can be said of a reference that C code holds and gives no name to."""
     name = type_name(type(instance))
     if name == "functools._lru_cache_wrapper":
-        return "lru_cache entries" if type(child) is dict else "lru_cache entry"
+        return _in_cache(instance) if type(child) is dict else "lru_cache entry"
     return "callback" if name == "_asyncio.Future" else UNNAMED
+
+
+def _in_cache(cache: Thing) -> str:
+    """Return what the entries of a function's cache are called, with its bound if it has one."""
+    teller: Any = vars(cache).get("cache_parameters")
+    if type(teller) is not FUNCTION or not teller.__closure__:
+        return "lru_cache entries"
+    cells = dict(zip(teller.__code__.co_freevars, teller.__closure__))  # noqa: B905
+    try:
+        bound = cells["maxsize"].cell_contents
+    except (KeyError, ValueError):
+        bound = None
+    return f"lru_cache entries (at most {bound})" if type(bound) is int else "lru_cache entries"
 
 
 def _field(value: Thing, child: Thing) -> str | None:
