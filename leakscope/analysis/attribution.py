@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from leakscope.analysis.growth import Judged
 from leakscope.analysis.holdings import Leak, is_near
 from leakscope.analysis.names import beyond, is_builtin
 from leakscope.model.evidence import TypeEvidence, is_garbage
 from leakscope.model.trend import Interval
-from leakscope.model.typenames import is_plumbing, is_standard
+from leakscope.model.typenames import bare, is_plumbing, is_standard
 
 EXPLAINED_WITHIN = 1.5
 """A type that grows up to so many times as fast as the leaks account for is explained by them."""
@@ -43,16 +44,22 @@ def attribute(
     return [item for item in types if item.trend.key in keys]
 
 
-def filled(caches: Sequence[Leak], types: Sequence[Judged]) -> list[Judged]:
+def filled(
+    caches: Sequence[Leak], types: Sequence[Judged], evidence: Mapping[str, TypeEvidence]
+) -> list[Judged]:
     """Return the types that grow because `caches` fill, and no faster than those account for."""
-    return [item for item in types if _is_filled(caches, item)]
+    return [item for item in types if _is_filled(caches, item, evidence.get(item.trend.key))]
 
 
-def _is_filled(caches: Sequence[Leak], item: Judged) -> bool:
+def _is_filled(caches: Sequence[Leak], item: Judged, evidence: TypeEvidence | None) -> bool:
     name = item.trend.key
-    claimed = sum(cache.claim(name) for cache in caches)
-    leading = sum(cache.slope.estimate for cache in caches if cache.main.leading == name)
-    return 0 < item.trend.slope.low <= EXPLAINED_WITHIN * max(claimed, leading)
+    chain = evidence.chain if evidence is not None else ()
+    accounted = 0.0
+    for cache in caches:
+        is_in_it = beyond(chain, cache.main.evidence.chain) is not None
+        one_each = cache.slope.estimate if is_in_it or cache.main.leading == name else 0.0
+        accounted += max(cache.claim(name), one_each)
+    return 0 < item.trend.slope.low <= EXPLAINED_WITHIN * accounted
 
 
 def _is_far_beyond(leaks: Sequence[Leak], item: Judged) -> bool:
@@ -116,13 +123,15 @@ def is_held_elsewhere(evidence: TypeEvidence | None) -> bool:
     """Return whether a chain leads from a module to where objects can stay.
 
     One that leads through something that runs may be that of an object that is in use just now,
-    and what hangs on an event loop is there for somebody else.
+    and what hangs on an event loop is there for somebody else. The frames that a traceback keeps
+    do not run any more.
     """
     if evidence is None or not evidence.chain:
         return False
     running = ("local ", "awaited by ", "task", "coroutine", "frame", "thread ")
+    before_failure = takewhile(lambda step: bare(step.type) != "traceback", evidence.chain)
     return evidence.chain[0].edge.startswith("module ") and not any(
-        step.edge.startswith(running) or is_plumbing(step.type) for step in evidence.chain
+        step.edge.startswith(running) or is_plumbing(step.type) for step in before_failure
     )
 
 

@@ -72,6 +72,13 @@ def explain_type(type_name: str, chain: Sequence[Step]) -> str:
             "seldom (`gc.disable`, `gc.freeze`, `gc.set_threshold`). Break the cycle where it is "
             "made, or have the collector run."
         )
+    error = _kept_error(chain)
+    if error:
+        return (
+            f"{error} keeps its traceback, and so the frames that it came through and all their "
+            "local variables. Make a new exception each time one is raised, or let go of the "
+            "traceback when it was handled (`error.__traceback__ = None`)."
+        )
     if chain:
         return (
             f"More and more {name} objects stay alive, and no one container was seen to grow with "
@@ -82,6 +89,14 @@ def explain_type(type_name: str, chain: Sequence[Step]) -> str:
         f"More and more {name} objects stay alive; no way to them from a module, thread or task "
         "was found. Look at where they are made: something keeps them, C code perhaps."
     )
+
+
+def _kept_error(chain: Sequence[Step]) -> str:
+    """Return the name of the exception whose traceback a chain leads through, empty if of none."""
+    for index, step in enumerate(chain):
+        if index and short_type(step.type) == "traceback":
+            return path_of(chain[:index])
+    return ""
 
 
 def _entries(path: str, holder_type: str, entry: Sequence[Step], leading: str) -> str:

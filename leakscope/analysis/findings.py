@@ -35,7 +35,7 @@ from leakscope.model.evidence import (
 from leakscope.model.finding import Finding, Growth, Holder, NotLeak, Status, TypeRate
 from leakscope.model.recording import CaptureKind, Recording
 from leakscope.model.trend import Interval, Trend
-from leakscope.model.typenames import is_standard
+from leakscope.model.typenames import bare, is_standard
 
 _RARE = 0.05
 """Share of an entry below which a type is not told as growing along with it."""
@@ -89,7 +89,7 @@ def findings_of(source: Source) -> Found:
     caches = [leak for leak in holding if leak.is_filling]
     leaks = [leak for leak in holding if not leak.is_filling]
     chains = {item.type: item for item in evidence.types}
-    taken = filled(caches, growing)
+    taken = filled(caches, growing, chains)
     keys = {item.trend.key for item in taken}
     growing = [item for item in growing if item.trend.key not in keys]
     rest = [item for item in attribute(leaks, growing, chains) if not is_faint(item.trend)]
@@ -314,11 +314,15 @@ def _is_garbage(item: Judged, chains: Mapping[str, TypeEvidence]) -> bool:
 
 
 def _place(chain: Sequence[Step], among: set[str]) -> tuple[str, ...]:
-    """Return where a chain begins: up to the first object of a type that is asked about."""
+    """Return where a chain begins: up to the first object of a type that is asked about.
+
+    Or up to a traceback: all that an error keeps with it has one cause.
+    """
     shape: list[str] = []
     for step in chain:
         shape.append(anonymous(step.edge))
-        if step.type in among and not is_builtin(step.type):
+        asked = step.type in among and not is_builtin(step.type)
+        if asked or bare(step.type) == "traceback":
             break
     return tuple(shape)
 

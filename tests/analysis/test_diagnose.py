@@ -534,9 +534,10 @@ def cached(bound: int, *, size: float = 200, beside: float = 0.0) -> Recording:
         holder(
             "shop.prices.price:builtins.dict",
             chain=CACHE.format(bound),
-            entry="[*] : shop.Price",
-            shares={"shop.Price": (1, size), "builtins.str": (2, 100), "builtins.list": (1, 60)},
+            entry="<key> : builtins.str",
+            shares={"builtins.str": (2, 100), "builtins.list": (1, 60), "shop.Price": (0.5, size)},
         ),
+        held_type("shop.Price", chain=f"{CACHE.format(bound)} -> ['a'] : shop.Price"),
     )
 
 
@@ -574,16 +575,27 @@ def test_what_a_slow_container_cannot_have_brought_goes_to_what_grows_as_fast() 
     recording = leaky(
         {
             "shop.Body": growing(3, level=5, noise=2),
+            "shop.Reader": growing(1, level=5, noise=2),
             "builtins.frame": growing(6, level=90, noise=3),
             "builtins.dict": growing(9, level=900, noise=9),
         },
         {"shop.CLIENTS": growing(0.02, level=40)},
         holder("shop.CLIENTS", entry="[*] : builtins.dict", shares={"builtins.dict": (1, 200)}),
-        held_type("shop.Body", chain=f"{chain} -> .body : shop.Body"),
+        held_type(
+            "shop.Body",
+            chain=f"{chain} -> .tb_frame : builtins.frame -> local body of parse : shop.Body",
+        ),
+        held_type(
+            "shop.Reader",
+            chain=f"{chain} -> .tb_next : builtins.traceback -> .tb_frame : builtins.frame "
+            "-> local reader of read : shop.Reader",
+        ),
     )
     failure, clients = diagnose(recording).findings
     assert failure.type == "shop.Body"
-    assert {rate.type for rate in failure.types} == {"shop.Body", "builtins.frame", "builtins.dict"}
+    plain = {"builtins.frame", "builtins.dict"}
+    assert {rate.type for rate in failure.types} == {"shop.Body", "shop.Reader", *plain}
+    assert failure.why.startswith("shop.FAILURE keeps its traceback")
     assert clients.holder is not None
     assert clients.holder.path == "shop.CLIENTS"
     (only,) = clients.types
