@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -13,6 +14,9 @@ from typing import IO
 from leakscope.errors import UsageError
 from leakscope.load.counted import Counting
 from leakscope.load.interface import LoadFailed, Served
+
+ROUND = "LEAKSCOPE_ROUND"
+"""The variable of a command's environment that has the number of the round."""
 
 _GRACE_S = 5.0
 """How long a load command may take to end after SIGTERM."""
@@ -57,11 +61,13 @@ class CommandLoad:
         self._running: subprocess.Popen[bytes] | None = None
 
     def run_round(self, number: int) -> Served:
-        """Run the command once; see `Load.run_round`."""
-        del number
+        """Run the command once; see `Load.run_round`.
+
+        It reads the number of the round in `ROUND`, so that it can ask for something new in each.
+        """
         begin = time.monotonic()
         with tempfile.TemporaryFile() as output:
-            status = self._run(output)
+            status = self._run(output, number)
             if self._stopped.is_set():
                 return Served(seconds=time.monotonic() - begin)
             if status is None:
@@ -83,13 +89,17 @@ class CommandLoad:
         if running is not None and running.poll() is None:
             running.terminate()
 
-    def _run(self, output: IO[bytes]) -> int | None:
+    def _run(self, output: IO[bytes], number: int) -> int | None:
         """Return how a run ended, None if it had to be ended."""
         if self._stopped.is_set():
             return None
         try:
             self._running = running = subprocess.Popen(
-                self._argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, ROUND: str(number)},
             )
         except OSError as problem:
             raise _not_found(self._argv[0], problem.strerror) from None

@@ -29,6 +29,12 @@ def test_one_run_is_one_round_and_says_how_much_it_did() -> None:
     assert (served.asked, served.landed) == (40, 40)
 
 
+def test_a_run_reads_the_number_of_its_round() -> None:
+    served = load("import os; print(os.environ['LEAKSCOPE_ROUND'], 'requests in 1s')").run_round(3)
+
+    assert served.landed == 3
+
+
 def test_a_command_that_says_nothing_has_an_unknown_number_of_requests() -> None:
     served = load("").run_round(0)
 
