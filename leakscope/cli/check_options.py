@@ -89,6 +89,11 @@ def ready_options(command: Command) -> Command:
             metavar="REGEX",
             help="It can be driven once it has printed a line that REGEX matches.",
         ),
+        click.option(
+            "--ready-after",
+            type=Duration(),
+            help="It can be driven once it has run for so long: a program that listens on no port.",
+        ),
     )
 
 

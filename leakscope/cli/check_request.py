@@ -34,12 +34,16 @@ class ReadyWhen:
     timeout: float = 30.0
     url: str | None = None
     line: re.Pattern[str] | None = None
+    after: float | None = None
+    """Seconds after which it can be driven whether it listens or not."""
 
     @classmethod
-    def of(cls, timeout: float, url: str | None, line: str | None) -> ReadyWhen:
+    def of(
+        cls, timeout: float, url: str | None, line: str | None, after: float | None = None
+    ) -> ReadyWhen:
         """Return the condition; raise `BadPattern` if `line` is no regular expression."""
         try:
-            return cls(timeout, url, None if line is None else re.compile(line))
+            return cls(timeout, url, None if line is None else re.compile(line), after)
         except re.error as problem:
             raise BadPattern(f"--ready-line {line!r}: {problem}") from None
 
@@ -74,7 +78,7 @@ class Request:
                 if self.client.asks
                 else "there is no load: nothing would be measured",
                 hint="Give either --load with a command, or --url or --requests. A program that "
-                "works by itself has --load 'sleep 5': a round of 5 seconds.",
+                "works by itself has --load 'sleep 5' --ready-after 2s: rounds of 5 seconds.",
             )
         if bool(self.server) == (self.pid is not None):
             raise IncompleteCheck("give either a server command behind `--` or --pid")

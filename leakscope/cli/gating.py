@@ -35,6 +35,7 @@ from leakscope.watching.captures import planting
 from leakscope.watching.printed import Printed, printed
 from leakscope.watching.readiness import (
     find_meter,
+    wait_for,
     wait_until_answering,
     wait_until_listening,
     wait_until_said,
@@ -277,4 +278,6 @@ def _ready(request: Request, identity: ProcessIdentity, output: Printed | None) 
         wait_until_said(identity, output, ready.timeout)
     if ready.url is not None:
         wait_until_answering(identity, ready.url, ready.timeout)
+    if ready.after is not None:
+        return wait_for(identity, ready.after)
     return wait_until_listening(identity, ready.timeout)

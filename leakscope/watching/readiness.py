@@ -27,7 +27,23 @@ _SERVER_ERROR = 500
 class NeverReady(LeakscopeError):
     """The server did not become ready in time."""
 
-    hint = "Look at its output above; give it longer with --ready-timeout."
+    hint = (
+        "Look at its output above; give it longer with --ready-timeout. A program that listens on "
+        "no port has --ready-after."
+    )
+
+
+def wait_for(identity: ProcessIdentity, seconds: float) -> tuple[int, ...]:
+    """Return the TCP ports the process and its children listen on after so many seconds, if any.
+
+    Raises `TargetGone` if the process exits before.
+    """
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        identity.verify()
+        time.sleep(min(left, _POLL_S))
+    identity.verify()
+    return _listening(identity.pid)[1]
 
 
 def wait_until_listening(identity: ProcessIdentity, timeout: float) -> tuple[int, ...]:

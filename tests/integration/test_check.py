@@ -241,6 +241,26 @@ def test_a_server_that_never_listens_is_not_a_pass() -> None:
     assert "port" in run.stderr
 
 
+def test_a_program_that_works_by_itself_needs_no_port() -> None:
+    source = (
+        "import itertools, threading\n"
+        "class Job: pass\n"
+        "DONE, pause = [], threading.Event()\n"
+        "for _ in itertools.count():\n"
+        "    DONE.append(Job())\n"
+        "    pause.wait(0.01)\n"
+    )
+
+    run = check(
+        *("--ready-after", "1s", "--rounds", "6", "--warm-up", "1"),
+        load="sleep 1",
+        server=(sys.executable, "-c", source),
+    )
+
+    assert run.code == 1, run.report or run.stderr
+    assert run.finding["holder"]["path"] == "__main__.DONE"
+
+
 def test_a_server_that_dies_under_load_is_not_a_pass(port: int) -> None:
     source = (
         "import http.server, os, sys, threading\n"
