@@ -19,6 +19,7 @@ _COMMANDS = {
     "top": "Show what there is most of in a heap snapshot.",
     "diff": "Show what grew from one file to the next, within one process.",
     "compare": "Say whether a leak is gone: the rates of two runs, before a fix and after.",
+    "tasks": "Show where asyncio tasks wait, and which can never finish.",
     "why": "Show why objects of a type are alive.",
     "check": "Fail if a server leaks under load: a gate for CI.",
     "export": "Unpack a file into Parquet tables.",

@@ -19,6 +19,7 @@ from leakscope.model.image import FieldKey, HeapImage
 from leakscope.model.typenames import is_plain
 from leakscope.watching.fields import FieldsLearnt
 from leakscope.watching.heap_evidence import explain
+from leakscope.watching.heap_tasks import task_rows
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import REFERRERS_TOLD, most, ways_of
 from leakscope.watching.naming import NotingNames
@@ -34,6 +35,7 @@ OBJECTS_PER_CLASS = 3
 MOST_FIELDS = 40
 """References beyond which an object has entries, not fields."""
 CONTAINERS_ASKED = 40
+TASKS_ASKED = 100_000
 
 
 def view_of(
@@ -60,6 +62,7 @@ def kept(view: HeapView) -> HeapImage:
     _ask_types(asked)
     _ask_objects(asked)
     _ask_containers(asked)
+    _ask_tasks(asked)
     return replace(view.image, names=replace(noting.kept(), fields=_fields(view)))
 
 
@@ -86,6 +89,11 @@ def _ask_objects(view: HeapView) -> None:
 def _ask_containers(view: HeapView) -> None:
     longest = [found.address for found in view.image.containers[:CONTAINERS_ASKED]]
     explain(view, Suspects(containers=tuple(longest)))
+
+
+def _ask_tasks(view: HeapView) -> None:
+    rows = task_rows(view)[:TASKS_ASKED]
+    view.names.suspended([int(address) for address in view.snapshot.address[rows]])
 
 
 def _fields(view: HeapView) -> dict[FieldKey, str]:

@@ -1,0 +1,48 @@
+"""`leakscope tasks`: where the tasks of a process wait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from leakscope.cli.arguments import parse_pid
+from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
+from leakscope.cli.options import capture_option, force_option, json_option
+
+_STAGES = 4
+
+
+@click.command("tasks")
+@click.argument("source", metavar="PID|FILE")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="How many places to show.",
+)
+@capture_option
+@json_option
+@force_option
+def command(source: str, limit: int, capture_kind: str, json_to: str | None, force: bool) -> None:
+    """Show where asyncio tasks wait, of process PID or of the last heap snapshot in FILE.
+
+    Tasks that wait at the same place are told together: how many there are, what would be freed
+    with them, who holds them. A task can never finish if nothing leads to what it awaits but the
+    tasks that await it: no timer, connection, running function or name.
+    """
+    from leakscope.report.tasks import render_tasks, render_tasks_json
+    from leakscope.watching.captures import CaptureChoice, require_code
+    from leakscope.watching.tasks import tasks_from_file, tasks_from_process
+
+    refuse_outputs(None, json_to, force=force)
+    with progress(_STAGES) as told:
+        if source.isdigit() and not Path(source).exists():
+            choice = CaptureChoice(capture_kind)
+            require_code(choice, "where tasks wait")
+            picture = tasks_from_process(parse_pid(source), choice, limit, told)
+        else:
+            picture = tasks_from_file(Path(source), limit, told)
+    text = render_tasks(picture, width=report_width(), color=colour_wanted())
+    deliver(text, render_tasks_json(picture), json_to, force=force)

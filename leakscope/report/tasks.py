@@ -1,0 +1,98 @@
+"""The tasks of a process by where they wait: as text and as JSON, schema `leakscope.tasks/1`."""
+
+from __future__ import annotations
+
+from leakscope.model.evidence import Site
+from leakscope.model.tasks import TaskGroup, TaskPicture
+from leakscope.report.documents import Json, chain, dump, site
+from leakscope.report.layout import Page, Span, Style
+from leakscope.report.text import bytes_text, milliseconds, plural, type_text
+from leakscope.report.tree import put_chain
+
+SCHEMA = "leakscope.tasks/1"
+
+
+def render_tasks(picture: TaskPicture, *, width: int = 100, color: bool = False) -> str:
+    """Return the groups of tasks, in their order."""
+    page = Page(width, color=color)
+    total = f"{plural(picture.tasks, 'task')} in {plural(_groups(picture), 'place')}"
+    page.put(
+        Span(total if picture.tasks else "no task waits", Style.STRONG),
+        *([f"{picture.finished:,} more have finished"] if picture.finished else []),
+        f"held up for {milliseconds(picture.pause_ms)}",
+        hang="  ",
+    )
+    if picture.unknown:
+        page.put(
+            f"of {plural(picture.unknown, 'more task')} the file does not tell where they wait",
+            hang="  ",
+        )
+    for group in picture.groups:
+        page.blank()
+        _put_group(page, group)
+    if picture.more_groups:
+        page.blank()
+        page.put(f"and in {plural(picture.more_groups, 'more place')} (--limit shows more)")
+    return page.text()
+
+
+def render_tasks_json(picture: TaskPicture) -> str:
+    """Return the same as JSON."""
+    return dump(
+        {
+            "schema": SCHEMA,
+            "tasks": picture.tasks,
+            "finished": picture.finished,
+            "unknown": picture.unknown,
+            "pause_ms": picture.pause_ms,
+            "groups": [_document(group) for group in picture.groups],
+            "more_groups": picture.more_groups,
+        }
+    )
+
+
+def _groups(picture: TaskPicture) -> int:
+    return len(picture.groups) + picture.more_groups
+
+
+def _document(group: TaskGroup) -> Json:
+    return {
+        "tasks": group.tasks,
+        "calls": [site(call) for call in group.calls],
+        "waits_for": group.waits_for or None,
+        "retained_bytes": group.retained_bytes,
+        "never_finish": group.stranded,
+        "chain": chain(group.chain),
+    }
+
+
+def _put_group(page: Page, group: TaskGroup) -> None:
+    verb = "waits" if group.tasks == 1 else "wait"
+    count = Span(f"{plural(group.tasks, 'task')} {verb}", Style.STRONG)
+    them = "it" if group.tasks == 1 else "them"
+    keep = f"{bytes_text(group.retained_bytes)} would be freed with {them}"
+    fate = _fate(group)
+    page.put(count, keep, *([Span(fate, Style.BAD)] if fate else []), hang="  ")
+    for place, call in enumerate(group.calls):
+        page.labelled("at" if not place else "in", _call(call))
+    if group.waits_for:
+        page.labelled("for", type_text(group.waits_for))
+    else:
+        page.labelled("for", "nothing: about to run")
+    if group.chain:
+        page.put("held by", indent="  ")
+        put_chain(page, group.chain, indent=4)
+
+
+def _fate(group: TaskGroup) -> str:
+    """Return what is said of tasks that nothing can wake; empty if there are none."""
+    if not group.stranded:
+        return ""
+    if group.tasks == 1:
+        return "it can never finish: nothing else leads to what it awaits"
+    who = "all" if group.stranded == group.tasks else f"{group.stranded:,} of them"
+    return f"{who} can never finish: nothing else leads to what they await"
+
+
+def _call(call: Site) -> str:
+    return f"{call.function} ({call.file}:{call.line})"

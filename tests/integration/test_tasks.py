@@ -1,0 +1,167 @@
+"""`leakscope tasks` on real event loops: where tasks wait, and which nothing can wake."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from leakscope.model.tasks import TaskPicture
+from leakscope.watching.tasks import tasks_from_process
+from tests.integration.leakscope_runs import leakscope, report_of
+from tests.pythons import Interpreter, interpreters
+from tests.targets import spawn
+
+PROGRAM = """
+import asyncio, socket, threading
+
+KEPT = set()
+
+async def lost():
+    kept = bytearray(1000)
+    await forgotten(asyncio.Event())
+
+async def forgotten(event):
+    await event.wait()
+
+async def named(event):
+    await event.wait()
+
+async def sleeping():
+    await asyncio.sleep(3600)
+
+async def reading(reader):
+    await reader.read(1)
+
+async def joining(task):
+    await asyncio.shield(task)
+
+async def gathering(tasks):
+    await asyncio.gather(*tasks)
+
+async def soon():
+    pass
+
+async def other_loop(running):
+    KEPT.add(asyncio.ensure_future(elsewhere()))
+    await asyncio.sleep(0)
+    running.set()
+    await asyncio.sleep(3600)
+
+async def elsewhere():
+    await asyncio.sleep(3600)
+
+async def main():
+    global EVENT
+    EVENT = asyncio.Event()
+    start = lambda coroutine: KEPT.add(asyncio.ensure_future(coroutine))
+    for _ in range(200):
+        start(lost())
+    for _ in range(7):
+        start(named(EVENT))
+    sleepers = [asyncio.ensure_future(sleeping()) for _ in range(50)]
+    KEPT.update(sleepers)
+    for _ in range(20):
+        here, there = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=here)
+        KEPT.update([there, writer])
+        start(reading(reader))
+    start(joining(sleepers[0]))
+    start(gathering(sleepers[:3]))
+    start(soon())
+    running = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(other_loop(running)), daemon=True)
+    thread.start()
+    while not running.is_set():
+        await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    print("ready", flush=True)
+    await asyncio.sleep(3600)
+
+asyncio.run(main())
+"""
+
+STRANDED = {"lost": 200}
+WAITING = {
+    **STRANDED,
+    "named": 7,
+    "sleeping": 50,
+    "reading": 20,
+    "joining": 1,
+    "gathering": 1,
+    "main": 1,
+    "other_loop": 1,
+    "elsewhere": 1,
+}
+"""How many tasks of each function wait."""
+
+
+def by_function(picture: TaskPicture) -> dict[str, int]:
+    return {group.calls[0].function: group.tasks for group in picture.groups}
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda python: python.version)
+def test_tasks_are_told_where_they_wait_and_which_nothing_can_wake(python: Interpreter) -> None:
+    with spawn(python.path, PROGRAM) as target:
+        picture = tasks_from_process(target.pid)
+
+    assert by_function(picture) == WAITING
+    assert (picture.tasks, picture.finished, picture.unknown) == (sum(WAITING.values()), 1, 0)
+    never = {group.calls[0].function: group.stranded for group in picture.groups if group.stranded}
+    assert never == STRANDED
+    lost = picture.groups[0]
+    assert lost.calls[1].function == "forgotten"
+    assert lost.calls[-1].function.endswith("wait")
+    assert [step.edge for step in lost.chain] == ["module __main__", ".KEPT", "<element>"]
+    assert lost.retained_bytes >= 200 * 1000
+    assert all(group.waits_for for group in picture.groups)
+
+
+def test_a_process_and_a_file_tell_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.lscope"
+    with spawn(sys.executable, PROGRAM) as target:
+        run = report_of("tasks", str(target.pid))
+        text = leakscope("tasks", str(target.pid), "--limit", "1")
+        taken = leakscope("snapshot", str(target.pid), "-o", file)
+    assert run.code == 0, run.stderr
+    assert taken.returncode == 0, taken.stderr
+    later = json.loads(leakscope("tasks", file, "--json", "-").stdout)
+
+    assert run.report["schema"] == "leakscope.tasks/1"
+
+    def told(report: dict[str, object]) -> list[tuple[object, ...]]:
+        groups = report["groups"]
+        assert isinstance(groups, list)
+        return [(g["calls"], g["tasks"], g["waits_for"], g["never_finish"]) for g in groups]
+
+    assert told(later) == told(run.report)
+    assert later["groups"][0]["chain"] == run.report["groups"][0]["chain"]
+    assert "200 tasks wait" in text.stdout
+    assert "all can never finish" in text.stdout
+    assert "and in 8 more places" in text.stdout
+
+
+def test_a_program_without_tasks_has_none() -> None:
+    source = "import threading; print('ready', flush=True); threading.Event().wait()"
+    with spawn(sys.executable, source) as target:
+        done = leakscope("tasks", str(target.pid))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("no task waits")
+
+
+def test_what_cannot_tell_tasks_says_so_in_one_line() -> None:
+    source = "import threading; print('ready', flush=True); threading.Event().wait()"
+    with spawn(sys.executable, source) as target:
+        portable = leakscope("tasks", str(target.pid), "--capture", "portable")
+        outside = leakscope("tasks", str(target.pid), "--capture", "readonly")
+    missing = leakscope("tasks", "no-such-file.lscope")
+
+    for done, code in ((portable, 3), (outside, 2), (missing, 2)):
+        assert done.returncode == code, done.stderr
+        assert not done.stdout
+        assert "Traceback" not in done.stderr
+        assert done.stderr.startswith("leakscope: ")
