@@ -26,7 +26,7 @@ from leakscope.capture.heapstream import FAILURES, HeapStream, HeapUnreadable, S
 from leakscope.capture.interface import CONTAINERS, SHORTEST, Reading
 from leakscope.capture.limits import memory_bound, promise_bound, writable_bytes
 from leakscope.capture.session import Session
-from leakscope.capture.wire import Opcode
+from leakscope.capture.wire import Opcode, SessionLost
 from leakscope.errors import LeakscopeError
 from leakscope.model.census import TypeTotal
 from leakscope.model.evidence import Evidence, Suspects
@@ -177,13 +177,20 @@ class NativeCapture:
         reply = self._session.request(Opcode.HEAP_FREEZE, request)
         stream = self._stream(reply.body, reply.descriptor, within_s)
         failed: SnapshotFailed | None = None
+        lost: SessionLost | None = None
+        ending = 0
         try:
             yield stream, Pause(reply.waited_ns / 1e6, reply.held_ns / 1e6)
         except SnapshotFailed as failure:
             failed = failure
         finally:
             stream.close()
-            ending = self._reap()
+            try:
+                ending = self._reap()
+            except SessionLost as gone:
+                lost = gone
+        if failed is not None and lost is not None:
+            raise lost from failed  # The copy ends with its target, which may take longer to end.
         if failed is not None:
             kind = HeapUnreadable if ending in _OF_ITS_OWN else type(failed)
             by = f" (it was ended by {_signal_name(ending)})" if ending else ""
@@ -216,9 +223,14 @@ class NativeCapture:
         return budget
 
     def _reap(self) -> int:
-        """Have the agent reap the copy; return the signal that had ended it, 0 if none had."""
+        """Have the agent reap the copy; return the signal that had ended it, 0 if none had.
+
+        Raises `SessionLost` if the agent, or the whole target, has gone.
+        """
         try:
             reply = self._session.request(Opcode.HEAP_REAP, _REAP.pack(_REAP_WITHIN_MS))
+        except SessionLost:
+            raise
         except LeakscopeError:
             return 0
         child, status, killed = _REAPED.unpack(reply.body)

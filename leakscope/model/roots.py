@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from leakscope.model.evidence import Site
 
@@ -13,7 +13,7 @@ class ModuleRoot:
 
     address: int
     name: str
-    file: str = ""
+    file: str = field(default="", compare=False)
     """What it says is its file; empty if it says nothing. Heaps that were saved do not tell."""
 
 

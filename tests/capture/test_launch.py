@@ -37,9 +37,12 @@ import sys
 sys.path[:0] = sys.argv.pop(1).split('|')
 from leakscope.capture.launch import launch
 with launch(sys.argv[2:], stop=sys.argv[1], stdout_to_stderr=False) as launched:
-    print('ready', launched.identity.pid, flush=True)
+    news = ['ready', launched.identity.pid]
     while launched.returncode is None:
         try:
+            if news:  # Who reads it may interrupt at once.
+                told, news = news, []
+                print(*told, flush=True)
             launched.wait()
         except KeyboardInterrupt:
             print('interrupted', flush=True)

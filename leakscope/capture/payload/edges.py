@@ -160,7 +160,7 @@ def _in_cache(cache: Thing) -> str:
         bound = cells["maxsize"].cell_contents
     except (KeyError, ValueError):
         bound = None
-    return f"lru_cache entries (at most {bound})" if type(bound) is int else "lru_cache entries"
+    return "lru_cache entries (at most %d)" % bound if type(bound) is int else "lru_cache entries"
 
 
 def _field(value: Thing, child: Thing) -> str | None:
