@@ -32,7 +32,13 @@ from tests.targets import eventually, read_line, spawn
 PYTHON = sys.executable
 FOREVER = "import threading; threading.Event().wait()"
 
-SUPERVISOR = """
+SAY = """
+import os
+def say(*words):  # a line at once: two processes write to one pipe
+    os.write(1, (' '.join(map(str, words)) + chr(10)).encode())
+"""
+
+SUPERVISOR = f"""{SAY}
 import sys
 sys.path[:0] = sys.argv.pop(1).split('|')
 from leakscope.capture.launch import launch
@@ -42,22 +48,22 @@ with launch(sys.argv[2:], stop=sys.argv[1], stdout_to_stderr=False) as launched:
         try:
             if news:  # Who reads it may interrupt at once.
                 told, news = news, []
-                print(*told, flush=True)
+                say(*told)
             launched.wait()
         except KeyboardInterrupt:
-            print('interrupted', flush=True)
-print('status', launched.returncode, flush=True)
+            say('interrupted')
+say('status', launched.returncode)
 """
 
-TELLS_ITS_SIGNALS = """
+TELLS_ITS_SIGNALS = f"""{SAY}
 import signal
 def tell(number, frame):
-    print('got', signal.Signals(number).name, flush=True)
+    say('got', signal.Signals(number).name)
     if number == signal.SIGTERM:
         raise SystemExit(9)
 for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
     signal.signal(number, tell)
-print('listening', flush=True)
+say('listening')
 while True:
     signal.pause()
 """
