@@ -104,8 +104,8 @@ class Leak:
 
     @property
     def is_filling(self) -> bool:
-        """Whether there is an end to it: a cache fills."""
-        return all(holding.is_filling for holding in (self.main, *self.kin))
+        """Whether there is an end to it: a cache fills, and nothing else grows with it."""
+        return self.main.is_filling and all(h.is_filling or h.keeps_nothing for h in self.holdings)
 
     @property
     def slope(self) -> Interval:
@@ -161,10 +161,11 @@ def added(intervals: Sequence[Interval]) -> Interval:
     )
 
 
-def _strength(holding: Holding) -> tuple[bool, bool, bool, float, float, int]:
-    """Sort key: what keeps something alive, in the program's own modules, most bytes first."""
+def _strength(holding: Holding) -> tuple[bool, bool, bool, bool, float, float, int]:
+    """Sort key: what keeps something alive and has no end, in the program itself, most bytes."""
     return (
         holding.keeps_nothing,
+        holding.is_filling,
         not is_rooted_in_program(holding.evidence.chain),
         not holding.evidence.chain,
         -holding.slope.estimate * holding.bytes_per_entry,

@@ -562,6 +562,18 @@ def test_a_cache_that_is_to_take_more_than_the_memory_is_worth_is_a_leak() -> No
     assert "Give it a smaller maxsize" in finding.why
 
 
+def test_a_list_that_keeps_what_a_cache_keeps_as_well_is_a_leak() -> None:
+    filling_cache = cached(2 * round(WORK[-1]))
+    both = leaky(
+        {"shop.Price": growing(1, level=5)},
+        {"shop.prices.price:builtins.dict": growing(1), "shop.prices.SHOWN": growing(1)},
+        *filling_cache.evidence.holders,
+        holder("shop.prices.SHOWN", entry="[*] : shop.Price", shares={"shop.Price": (1, 200)}),
+    )
+
+    assert holders(diagnose(both)) == ["shop.prices.SHOWN"]
+
+
 def test_what_grows_faster_than_a_cache_fills_is_told_beside_it() -> None:
     diagnosis = diagnose(cached(2 * round(WORK[-1]), beside=3))
 
