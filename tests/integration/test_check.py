@@ -34,13 +34,21 @@ def gateway(port: int, leak: str, *flags: str) -> tuple[str, ...]:
     return (sys.executable, str(GATEWAY), "--port", str(port), "--leak", leak, *flags)
 
 
-def test_a_leak_over_its_budget_fails_the_build(port: int) -> None:
-    run = check("--max-growth", "*=0.01/request", server=gateway(port, "fractional"))
+def test_a_leak_over_its_budget_fails_the_build(tmp_path: Path, port: int) -> None:
+    sarif = tmp_path / "leaks.sarif"
+
+    run = check(
+        *("--max-growth", "*=0.01/request", "--sarif", str(sarif)),
+        server=gateway(port, "fractional"),
+    )
 
     assert run.code == 1, run.report or run.stderr
     assert run.report["gate"]["passed"] is False
     assert run.finding["type"] == "gateway.sampling.TraceSample"
     assert run.finding["growth"]["objects"]["estimate"] == pytest.approx(0.2, rel=0.02)
+    (result,) = json.loads(sarif.read_text())["runs"][0]["results"]
+    shown = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert shown.endswith("gateway/sampling.py"), "not at the file of the module that holds it"
 
 
 def test_a_load_command_is_run_once_for_each_round(port: int) -> None:
