@@ -101,6 +101,26 @@ chain("weakref callback", callback, closed)
 cached = functools.lru_cache(maxsize=None)(lambda key: Thing())
 kept_by_cache = cached("k")
 chain("lru_cache", cached, kept_by_cache)
+def cache_of(maxsize, **replaced):
+    made = functools.lru_cache(maxsize=maxsize)(lambda key: Thing())
+    made("k"); vars(made).update(replaced)
+    return made, next(r for r in gc.get_referents(made) if type(r) is dict and r is not vars(made))
+unbound = 7
+def telling(maxsize): return lambda: maxsize
+class Telling: __closure__ = (1,)
+def untold():
+    if unbound: return lambda: maxsize
+    maxsize = 1
+for name, (made, table) in {
+    "bounded": cache_of(1234), "large": cache_of(10**15), "unbounded": cache_of(None),
+    "no int": cache_of(5, cache_parameters=telling("many")),
+    "huge int": cache_of(5, cache_parameters=telling(1 << 200)),
+    "empty cell": cache_of(5, cache_parameters=untold()),
+    "no closure": cache_of(5, cache_parameters=lambda: 5),
+    "no function": cache_of(5, cache_parameters=Telling()),
+}.items():
+    chain(name + " cache", made, table)
+    globals()[name] = made
 variable = contextvars.ContextVar("request_id"); variable.set(Thing())
 context = contextvars.Context(); context.run(variable.set, Thing())
 tree = gc.get_referents(context)[0]
@@ -154,6 +174,12 @@ EXPECTED = {
     "traceback": [".__traceback__"],
     "weakref callback": [".__callback__"],
     "lru_cache": ["lru_cache entry"],
+    "bounded cache": ["lru_cache entries (at most 1234)"],
+    "large cache": ["lru_cache entries (at most 1000000000000000)"],
+    **{
+        f"{name} cache": ["lru_cache entries"]
+        for name in ("unbounded", "no int", "huge int", "empty cell", "no closure", "no function")
+    },
     "task": ["coroutine"],
     "future": ["result"],
     "contextvar": ["", "", "contextvar request_id"],
