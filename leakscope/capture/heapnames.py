@@ -31,6 +31,9 @@ class _RootKind(IntEnum):
     CONTEXT = 6
 
 
+_ROOT_KINDS = frozenset(_RootKind)
+
+
 class _Question(IntEnum):
     CHAIN = 1
     CALLS = 2
@@ -212,7 +215,7 @@ def _records(stream: HeapStream, frame: Frame) -> Iterator[_Record]:
         at += _ROOT.size
         texts = bytes(content[at : at + name + file + table])
         at += name + file + table
-        if at > len(content) or kind not in set(_RootKind):
+        if at > len(content) or kind not in _ROOT_KINDS:
             raise BrokenStream("the roots in the stream are cut")
         yield _Record(
             _RootKind(kind),

@@ -7,11 +7,13 @@ The tables of three formats: 3.9 (`co_lnotab`), 3.10 (`co_linetable`, PEP 626), 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 _NO_LINE = -128
 _CODE_UNIT = 2
 
 
+@lru_cache(maxsize=2048)  # Many tasks wait at few places.
 def line_at(version: int, first_line: int, table: bytes, offset: int) -> int:
     """Return the line of the instruction at `offset` bytes; `first_line` where it has none.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from leakscope.analysis import kernels
 from leakscope.analysis.heapgraph import type_name
-from leakscope.analysis.kernels import Rows
+from leakscope.analysis.kernels import Mask, Rows
 from leakscope.capture.gathering import printable
 from leakscope.model.evidence import Site
 from leakscope.model.tasks import TaskGroup, TaskPicture
@@ -52,24 +52,23 @@ class _Waiting:
 
 def tasks_of(view: HeapView, groups: int) -> TaskPicture:
     """Return the tasks of a heap that are alive, by where they wait; at most so many groups."""
+    parts = _Parts(view)
     rows = task_rows(view)
     addresses = [int(address) for address in view.snapshot.address[rows]]
-    waiting: list[_Waiting] = []
+    alike: dict[tuple[tuple[Site, ...], str], list[_Waiting]] = {}
     finished = unknown = 0
     for row, calls in zip(rows.tolist(), view.names.suspended(addresses), strict=True):
-        if _has_finished(view, row):
+        if parts.has_finished(row):
             finished += 1
         elif calls:
-            shown = tuple(Site(printable(c.file), c.line, printable(c.function)) for c in calls)
-            waiting.append(_Waiting(row, shown, _awaited(view, row)))
+            awaits = parts.awaited(row)
+            key = (tuple(calls), _type_of(view, awaits))
+            alike.setdefault(key, []).append(_Waiting(row, key[0], awaits))
         else:
             unknown += 1
-    alike: dict[tuple[tuple[Site, ...], str], list[_Waiting]] = {}
-    for task in waiting:
-        alike.setdefault((task.calls, _type_of(view, task.awaits)), []).append(task)
     ordered = sorted(alike.items(), key=lambda item: (-len(item[1]), _place(item[0])))
     return TaskPicture(
-        tasks=len(waiting),
+        tasks=sum(map(len, alike.values())),
         finished=finished,
         unknown=unknown,
         groups=tuple(_group(view, *item) for item in ordered[:groups]),
@@ -80,69 +79,69 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
 
 def task_rows(view: HeapView) -> Rows:
     """Return the tasks that are alive, ascending."""
+    parts = _Parts(view)
     names = view.snapshot.type_names
-    types = [i for i, name in enumerate(names) if _is_task(name)]
+    types = [i for i, name in enumerate(names) if name in TASK_TYPES or name.endswith("Task")]
     found = np.isin(view.snapshot.type, np.array(types, np.int32)) & view.graph.live
-    rows: Rows = np.flatnonzero(found).astype(np.int32)
     ours = [
         row
-        for row in rows.tolist()
-        if type_name(view.snapshot, row) in TASK_TYPES or _coroutine_of(view, row) is not None
+        for row in np.flatnonzero(found).tolist()
+        if type_name(view.snapshot, row) in TASK_TYPES or parts.coroutine_of(row) is not None
     ]
     return np.array(ours, np.int32)
 
 
-def _is_task(name: str) -> bool:
-    return name in TASK_TYPES or name.endswith("Task")
+class _Parts:
+    """What the objects around tasks are, by their types."""
 
+    def __init__(self, view: HeapView) -> None:
+        names = [bare(name) for name in view.snapshot.type_names]
+        types = view.snapshot.type
+        self._graph = view.graph
+        self._is_code = np.array([name.endswith(_COROUTINES) for name in names], np.bool_)[types]
+        self._is_plain = np.array([name in _COROUTINES for name in names], np.bool_)[types]
+        self._runs = np.array([name in ("frame", "function") for name in names], np.bool_)[types]
+        self._ends = np.array([name.endswith(_AWAITED) for name in names], np.bool_)[types]
+        self._calls = np.array([name in _CALLBACKS for name in names], np.bool_)[types]
 
-def _coroutine_of(view: HeapView, task: int) -> int | None:
-    for to in view.graph.outgoing.of(task).tolist():
-        if bare(type_name(view.snapshot, to)).endswith(_COROUTINES):
-            return int(to)
-    return None
+    def coroutine_of(self, task: int) -> int | None:
+        """Return what a task runs, None if it has nothing left."""
+        found = self._referents(task, self._is_code)
+        return found[0] if found else None
 
+    def has_finished(self, task: int) -> bool:
+        """Return whether a task has nothing left to run.
 
-def _has_finished(view: HeapView, task: int) -> bool:
-    """Return whether a task has nothing left to run.
-
-    Its coroutine may still be there. While that has a frame it refers to it, or from 3.11 on, when
-    the frame is a part of it, to the function that runs there.
-    """
-    code = _coroutine_of(view, task)
-    if code is None:
-        return True
-    if bare(type_name(view.snapshot, code)) not in _COROUTINES:
-        return False
-    kinds = {bare(type_name(view.snapshot, to)) for to in view.graph.outgoing.of(code).tolist()}
-    return not kinds & {"frame", "function"}
-
-
-def _awaited(view: HeapView, row: int) -> int | None:
-    """Return what a task awaits: a future it refers to, and that calls it back.
-
-    A task also refers to futures that only are its result, say, or that it calls back itself.
-    """
-    for to in view.graph.outgoing.of(row).tolist():
-        name = type_name(view.snapshot, to)
-        if name.endswith(_AWAITED) and to != row and _calls_back(view, to, row):
-            return int(to)
-    return None
-
-
-def _calls_back(view: HeapView, future: int, task: int) -> bool:
-    """Return whether a future leads to a task through its list of callbacks, or one of them."""
-    near = view.graph.outgoing.of(future).tolist()
-    for _ in range(_CALLBACKS_APART):
-        if task in near:
+        Its coroutine may still be there. While that has a frame it refers to it, or from 3.11 on,
+        when the frame is a part of it, to the function that runs there.
+        """
+        code = self.coroutine_of(task)
+        if code is None:
             return True
-        near = [
-            to
-            for at in near
-            if bare(type_name(view.snapshot, at)) in _CALLBACKS
-            for to in view.graph.outgoing.of(at).tolist()
-        ]
-    return False
+        return bool(self._is_plain[code]) and not self._referents(code, self._runs)
+
+    def awaited(self, task: int) -> int | None:
+        """Return what a task awaits: a future it refers to, and that calls it back.
+
+        A task also refers to futures that only are its result, say, or that it calls back itself.
+        """
+        near = [to for to in self._referents(task, self._ends) if to != task]
+        callers = self._callers(task) if near else set()
+        return next((to for to in near if to in callers), None)
+
+    def _callers(self, task: int) -> set[int]:
+        """Return what leads to a task over a callback: directly, in a list of them, in a pair."""
+        found: set[int] = set()
+        near = {task}
+        for _ in range(_CALLBACKS_APART):
+            above = {at for row in near for at in self._graph.incoming.of(row).tolist()}
+            found |= above
+            near = {at for at in above if self._calls[at]}
+        return found
+
+    def _referents(self, row: int, wanted: Mask) -> list[int]:
+        found = self._graph.outgoing.of(row)
+        return [int(to) for to in found[wanted[found]]]
 
 
 def _type_of(view: HeapView, row: int | None) -> str:
@@ -157,7 +156,7 @@ def _place(key: tuple[tuple[Site, ...], str]) -> tuple[object, ...]:
 def _group(view: HeapView, key: tuple[tuple[Site, ...], str], tasks: list[_Waiting]) -> TaskGroup:
     rows = np.array([task.row for task in tasks], np.int32)
     return TaskGroup(
-        calls=key[0],
+        calls=tuple(Site(printable(c.file), c.line, printable(c.function)) for c in key[0]),
         waits_for=key[1],
         tasks=len(tasks),
         retained_bytes=freed_with(view, rows),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,42 @@ def test_what_cannot_tell_tasks_says_so_in_one_line() -> None:
         assert not done.stdout
         assert "Traceback" not in done.stderr
         assert done.stderr.startswith("leakscope: ")
+
+
+MANY = """
+import asyncio
+
+async def lost():
+    await asyncio.Event().wait()
+
+async def together(future):
+    await future
+
+async def main():
+    future = asyncio.get_running_loop().create_future()
+    tasks = [asyncio.ensure_future(lost()) for _ in range(50_000)]
+    tasks += [asyncio.ensure_future(together(future)) for _ in range(50_000)]
+    await asyncio.sleep(0.1)
+    print("ready", flush=True)
+    await asyncio.sleep(3600)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_tasks_take_no_longer_than_a_snapshot_of_them(tmp_path: Path) -> None:
+    with spawn(sys.executable, MANY) as target:
+        begin = time.monotonic()
+        run = report_of("tasks", str(target.pid))
+        between = time.monotonic()
+        taken = leakscope("snapshot", str(target.pid), "-o", tmp_path / "many.lscope")
+        end = time.monotonic()
+
+    assert run.code == taken.returncode == 0, run.stderr + taken.stderr
+    assert [(g["tasks"], g["never_finish"]) for g in run.report["groups"]] == [
+        (50_000, 50_000),
+        (50_000, 0),
+        (1, 0),
+    ]
+    assert between - begin <= 1.5 * (end - between)
