@@ -27,6 +27,17 @@ some_pythons = pytest.mark.parametrize(
     "python", (interpreters()[0], interpreters()[-1]), ids=lambda i: str(i.version)
 )
 """The oldest and the newest that this machine has."""
+every_python_in_time = pytest.mark.parametrize(
+    "python",
+    [
+        pytest.param(
+            i, marks=() if i in (interpreters()[0], interpreters()[-1]) else pytest.mark.slow
+        )
+        for i in interpreters()
+    ],
+    ids=lambda i: str(i.version),
+)
+"""Every one; those between the oldest and the newest only where there is time for slow tests."""
 
 # Answers `ping` with `pong`, and `state` with what it is made of and the end of the connection.
 ASYNCIO_SERVER = """

@@ -20,6 +20,7 @@ from leakscope.model.evidence import (
     SiteGrowth,
     Step,
     TypeEvidence,
+    Unheld,
 )
 from leakscope.model.recording import CaptureKind, Ending, Recording
 from leakscope.model.target import MemoryLimit, Target
@@ -178,9 +179,11 @@ def holder(
     )
 
 
-def held_type(name: str, *, objects: int = 100, chain: str = "") -> TypeEvidence:
+def held_type(
+    name: str, *, objects: int = 100, chain: str = "", unheld: Unheld | None = None
+) -> TypeEvidence:
     """Return evidence for one type, with its chain drawn as `steps` are."""
-    return TypeEvidence(type=name, objects=objects, chain=steps(chain))
+    return TypeEvidence(type=name, objects=objects, chain=steps(chain), unheld=unheld)
 
 
 def steps(drawn: str) -> tuple[Step, ...]:

@@ -10,7 +10,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -93,10 +93,17 @@ def compiler() -> str:
     return found
 
 
+def built_from(source: str, library: Path, *flags: str) -> Path:
+    """Build C source as a library that a target can load; return where it is."""
+    command = [compiler(), "-shared", "-fPIC", "-o", str(library), "-x", "c", "-", *flags]
+    subprocess.run(command, input=source.encode(), check=True)
+    return library
+
+
 def heap_library() -> Path:
     """Return the agent's heap part as a library of its own."""
     sources = tuple(sorted(set(AGENT.glob("heap*.c")) - {AGENT / "heap_service.c"}))
-    return _built("heap", sources, (*sources, AGENT / "heap.h"))
+    return _built("heap", sources, (*sources, *sorted(AGENT.glob("*.h"))))
 
 
 def broken_traverses() -> Path:
@@ -129,7 +136,10 @@ spoil()
 
 @cache
 def _built(name: str, sources: tuple[Path, ...], parts: tuple[Path, ...]) -> Path:
-    """Build a library once per state of its parts."""
+    """Build a library once per state of its parts.
+
+    What is there already is never replaced: a target may have it mapped.
+    """
     newest = max(path.stat().st_mtime_ns for path in parts)
     more = os.environ.get("LEAKSCOPE_TEST_CFLAGS", "").split()
     kind = f"{name}-{os.getuid()}-{newest}-{zlib.crc32(repr(more).encode()):x}"
@@ -137,5 +147,7 @@ def _built(name: str, sources: tuple[Path, ...], parts: tuple[Path, ...]) -> Pat
     if not built.exists():
         fresh = built.with_suffix(f".{os.getpid()}")
         subprocess.run([compiler(), *_FLAGS, *more, "-o", fresh, *sources], check=True)
-        fresh.rename(built)
+        with suppress(FileExistsError):
+            built.hardlink_to(fresh)
+        fresh.unlink()
     return built

@@ -12,6 +12,8 @@ from pathlib import Path
 
 DEADLINE = 30.0
 """Seconds until a target that does not answer fails the test."""
+ASLEEP = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
+"""A target that does nothing, for longer than any test."""
 
 
 class NoAnswerError(AssertionError):

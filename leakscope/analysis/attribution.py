@@ -8,7 +8,7 @@ from itertools import takewhile
 from leakscope.analysis.growth import Judged
 from leakscope.analysis.holdings import Leak, is_near
 from leakscope.analysis.names import beyond, is_builtin
-from leakscope.model.evidence import TypeEvidence, is_garbage
+from leakscope.model.evidence import HELD_BY, TypeEvidence, is_garbage
 from leakscope.model.trend import Interval
 from leakscope.model.typenames import bare, is_plumbing, is_standard
 
@@ -51,6 +51,15 @@ def filled(
     return [item for item in types if _is_filled(caches, item, evidence.get(item.trend.key))]
 
 
+def is_lost(about: TypeEvidence, evidence: Mapping[str, TypeEvidence]) -> bool:
+    """Return whether nobody seen holds the objects of a type, or those that they are part of."""
+    first = about.chain[0] if about.chain else None
+    if first is None or first.edge != HELD_BY:
+        return about.unheld is not None
+    owner = evidence.get(first.type)
+    return owner is not None and owner.unheld is not None
+
+
 def _is_filled(caches: Sequence[Leak], item: Judged, evidence: TypeEvidence | None) -> bool:
     name = item.trend.key
     chain = evidence.chain if evidence is not None else ()
@@ -82,6 +91,12 @@ def _explained(
     about = evidence.get(name)
     if about is not None and is_garbage(about.chain):
         return False
+    if about is not None and is_lost(about, evidence):
+        silent = (leak for leak in leaks if leak.tells_nothing and is_builtin(name))
+        keeper = next((leak for leak in silent if _in_step(slope, leak.slope)), None)
+        if keeper is not None:
+            keeper.types[name] = slope.estimate
+        return keeper is not None
     claims = [leak.claim(name) for leak in leaks]
     total = sum(claims)
     if total > 0 and (is_builtin(name) or slope.low <= EXPLAINED_WITHIN * total):

@@ -31,7 +31,7 @@ class Baseline:
         leak = self.leaks.get(finding.fingerprint)
         if leak is None or self._is_expired(leak) or leak.unit != finding.growth.unit:
             return False
-        return finding.growth.objects.low <= _FASTER * leak.rate
+        return finding.growth.main.low <= _FASTER * leak.rate
 
     def note(self, finding: Finding) -> str:
         """Return why a finding that is known does not pass; empty if it is not known."""
@@ -61,7 +61,7 @@ class Baseline:
             fingerprint=finding.fingerprint,
             type=finding.type,
             holder=None if finding.holder is None else finding.holder.path,
-            rate=finding.growth.objects.estimate,
+            rate=finding.growth.main.estimate,
             unit=finding.growth.unit,
             reason="" if before is None else before.reason,
             expires=None if before is None else before.expires,

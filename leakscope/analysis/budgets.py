@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from leakscope.analysis.sizes import AMOUNT, SIZES
 from leakscope.errors import UsageError
 from leakscope.model.finding import Diagnosis
 from leakscope.model.gate import RSS, Budget, Measure
@@ -18,14 +18,6 @@ NOTHING_MAY_GROW = Budget(pattern="*", rate=0.0, unit="")
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _SHORT_UNITS = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "d": "day"}
-_SIZES = {
-    "b": 1.0,
-    "byte": 1.0,
-    "bytes": 1.0,
-    **{f"{letter}ib": 1024.0**power for power, letter in enumerate("kmg", 1)},
-    **{f"{letter}b": 1000.0**power for power, letter in enumerate("kmg", 1)},
-}
-_AMOUNT = re.compile(r"(.*?)\s*([A-Za-z]*)")
 
 
 class BadBudget(UsageError):
@@ -86,18 +78,30 @@ class Budgets:
     def best(self, type_name: str, holder: str | None = None) -> Budget:
         """Return the most specific budget: the longest pattern, the lowest rate among those."""
         names = (*_spellings(type_name), *(() if holder is None else (holder,)))
-        matching = [
-            budget
-            for budget in self.budgets
-            if budget.pattern != RSS and any(fnmatchcase(n, budget.pattern) for n in names)
-        ]
-        return min(matching, key=_specific, default=NOTHING_MAY_GROW)
+        return min(self._matching(names), key=_specific, default=NOTHING_MAY_GROW)
+
+    def best_of_memory(self, layer: str) -> Budget:
+        """Return the budget of a layer of memory that grows, in bytes.
+
+        A budget in objects says nothing of it. Resident memory that may grow may be of any layer.
+        """
+        in_bytes = [b for b in self._matching([layer]) if b.measure is Measure.BYTES]
+        nothing = replace(NOTHING_MAY_GROW, measure=Measure.BYTES)
+        return min(in_bytes, key=_specific, default=self.rss or nothing)
 
     @property
     def rss(self) -> Budget | None:
         """The budget for resident memory, None if there is none."""
         of_rss = (budget for budget in self.budgets if budget.pattern == RSS)
         return min(of_rss, key=lambda budget: budget.rate, default=None)
+
+    def _matching(self, names: Sequence[str]) -> list[Budget]:
+        """Return the budgets, but those of resident memory, that match one of `names`."""
+        return [
+            budget
+            for budget in self.budgets
+            if budget.pattern != RSS and any(fnmatchcase(n, budget.pattern) for n in names)
+        ]
 
     def in_its_unit(self, slope: Interval, budget: Budget) -> Interval:
         """Return growth per unit of work, as it was measured, in the budget's own unit."""
@@ -123,9 +127,9 @@ def _spellings(type_name: str) -> tuple[str, ...]:
 
 
 def _rate(amount: str, text: str) -> tuple[float, Measure]:
-    matched = _AMOUNT.fullmatch(amount)
+    matched = AMOUNT.fullmatch(amount)
     number, size = matched.groups() if matched is not None else (amount, "")
-    if size and size.lower() not in _SIZES:
+    if size and size.lower() not in SIZES:
         number, size = amount, ""
     try:
         rate = float(number)
@@ -137,7 +141,7 @@ def _rate(amount: str, text: str) -> tuple[float, Measure]:
         raise BadBudget(f"{text!r} is no budget: the rate is negative")
     if not size:
         return rate, Measure.OBJECTS
-    return rate * _SIZES[size.lower()], Measure.BYTES
+    return rate * SIZES[size.lower()], Measure.BYTES
 
 
 def _singular(unit: str) -> str:

@@ -114,11 +114,19 @@ def _changes(censuses: tuple[Census, ...], x: Floats) -> tuple[TypeChange, ...]:
 
 
 def _slopes(censuses: tuple[Census, ...], x: Floats, names: list[str]) -> Sequence[Interval | None]:
-    apart = np.concatenate(([True], np.diff(x) > 0))
-    if apart.sum() < FEWEST_FOR_SLOPES or (np.diff(x) < 0).any() or not names:
-        return [None] * len(names)
     counts = [[census.types.get(name, _NOTHING).objects for census in censuses] for name in names]
-    found = sen_slopes(x[apart], np.array(counts, dtype=float)[:, apart])
+    return slopes_along(x, np.array(counts, dtype=float))
+
+
+def slopes_along(x: Floats, counts: Floats) -> Sequence[Interval | None]:
+    """Return the slope of each row of `counts`, shape (K, n), over `x`, which is n long.
+
+    None for all where `x` falls, or rises fewer than twice.
+    """
+    apart = np.concatenate(([True], np.diff(x) > 0))
+    if apart.sum() < FEWEST_FOR_SLOPES or (np.diff(x) < 0).any() or not len(counts):
+        return [None] * len(counts)
+    found = sen_slopes(x[apart], counts[:, apart])
     return [
         Interval(float(estimate), float(low), float(high))
         for estimate, low, high in zip(found.estimate, found.low, found.high, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -9,9 +10,12 @@ from leakscope.analysis.benign import not_leaks
 from leakscope.analysis.findings import Found, Source, findings_of
 from leakscope.analysis.forecast import forecast
 from leakscope.analysis.growth import Growth, judge
+from leakscope.analysis.layers import layers_of
+from leakscope.analysis.native import native_findings
+from leakscope.analysis.resources import resource_findings, with_descriptors
 from leakscope.analysis.sites import with_sites
 from leakscope.analysis.verdict import caveats_of, verdict_of
-from leakscope.model.finding import CaptureSummary, Diagnosis, Status, Verdict, Work
+from leakscope.model.finding import CaptureSummary, Diagnosis, Finding, Status, Verdict, Work
 from leakscope.model.recording import Recording
 
 
@@ -47,16 +51,28 @@ def diagnose(recording: Recording) -> Diagnosis:
         forecast=forecast(recording, rss.label) if leaking and rss is not None else None,
         caveats=caveats_of(recording, growth, findings),
         modules=recording.evidence.modules,
+        layers=layers_of(recording),
     )
 
 
 def _findings(recording: Recording, growth: Growth) -> Found:
+    """Return what leaks: what is confirmed, else what grows beside objects, else suspicions."""
     found = Found()
     for status in () if growth.missing else (Status.CONFIRMED, Status.SUSPECTED):
         found = findings_of(Source(recording, growth, status))
         if found.findings:
-            return replace(found, findings=with_sites(found.findings, recording.evidence.sites))
+            told = with_sites(found.findings, recording.evidence.sites)
+            told = with_descriptors(told, recording, growth)
+            told += tuple(resource_findings(recording, growth, told))
+            return replace(found, findings=_numbered(told))
+        beside = [*resource_findings(recording, growth), *native_findings(recording, growth)]
+        if beside:
+            return replace(found, findings=_numbered(beside))
     return found
+
+
+def _numbered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(replace(each, id=f"L{place}") for place, each in enumerate(findings, 1))
 
 
 def _capture(recording: Recording) -> CaptureSummary:

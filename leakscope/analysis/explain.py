@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from leakscope.analysis.names import is_builtin, is_weak_reference, path_of, short_type
 from leakscope.analysis.owners import well_known
 from leakscope.model.evidence import HELD_BY, Site, Step, bound_of, is_garbage
+from leakscope.model.unheld import UNHELD_CAUSE
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
 _FAILURES = frozenset({"traceback", "frame"})
@@ -56,9 +57,25 @@ def explain_holder(
     return _entries(path, holder_type, entry, leading)
 
 
-def explain_type(type_name: str, chain: Sequence[Step]) -> str:
-    """Return what is known of a type that grows in no container that could be followed."""
+def explain_type(
+    type_name: str, chain: Sequence[Step], *, unheld: bool = False, located: bool = False
+) -> str:
+    """Return what is known of a type that grows in no container that could be followed.
+
+    `unheld`: nobody seen holds its objects. `located`: the report says where they are allocated.
+    """
     name = short_type(type_name)
+    if unheld:
+        cure = (
+            "Look at the C extensions that are handed what is allocated there."
+            if located
+            else "`leakscope alloc PID` tells where they are allocated, and so does a watch with "
+            "`--sites always`: look at the C extensions that are handed them."
+        )
+        return (
+            f"More and more {name} objects stay alive, and nobody whom leakscope sees holds them: "
+            f"{UNHELD_CAUSE}. {cure}"
+        )
     if len(chain) == 1 and chain[0].edge == HELD_BY:
         return (
             f"More and more {name} objects stay alive, and nothing in the heap refers to the "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from leakscope.analysis.diagnose import diagnose
-from leakscope.analysis.names import short_path, short_type
+from leakscope.analysis.verdict import subject_of
 from leakscope.model.family import (
     FamilyDiagnosis,
     FamilyRecording,
@@ -108,7 +108,7 @@ def _total(group: Sequence[Share]) -> float:
     Workers that follow each other do not count as if all had been there together.
     """
     spans = [
-        (m.came_after, m.came_after + m.diagnosis.seconds, s.finding.growth.objects.estimate)
+        (m.came_after, m.came_after + m.diagnosis.seconds, s.finding.growth.main.estimate)
         for s in group
         for m in (s.member,)
     ]
@@ -122,7 +122,7 @@ def _extent(share: Share) -> tuple[bool, float, int]:
     """Return how much a share weighs: confirmed ones more, then fast ones, then low pids."""
     finding = share.finding
     sure = finding.status is Status.CONFIRMED
-    return sure, finding.growth.objects.estimate, -share.member.pid
+    return sure, finding.growth.main.estimate, -share.member.pid
 
 
 def _order(shared: SharedFinding) -> tuple[bool, float, float, str]:
@@ -142,7 +142,7 @@ def _verdict(members: Sequence[Member], findings: Sequence[SharedFinding]) -> tu
         return Verdict.LEAKING, _leaking(findings, members)
     if findings:
         return Verdict.INCONCLUSIVE, (
-            f"{_subject(findings[0].finding)} may be growing {_where(findings[0], members)}; "
+            f"{subject_of(findings[0].finding)} may be growing {_where(findings[0], members)}; "
             "a longer watch tells"
         )
     if all(verdict is Verdict.NOT_MEASURED for verdict in verdicts):
@@ -163,7 +163,7 @@ def _leaking(findings: Sequence[SharedFinding], members: Sequence[Member]) -> st
     others = sum(each.finding.status is Status.CONFIRMED for each in findings) - 1
     more = f", and so {'does' if others == 1 else 'do'} {others} more" if others else ""
     where = _where(findings[0], members)
-    return f"{_subject(findings[0].finding)} grows steadily {where}{more}"
+    return f"{subject_of(findings[0].finding)} grows steadily {where}{more}"
 
 
 def _where(shared: SharedFinding, members: Sequence[Member]) -> str:
@@ -175,12 +175,6 @@ def _where(shared: SharedFinding, members: Sequence[Member]) -> str:
 
 def _count(some: int, all_of: int) -> str:
     return f"{some} of {all_of} worker{'' if all_of == 1 else 's'}"
-
-
-def _subject(finding: Finding) -> str:
-    if finding.holder is not None:
-        return f"{short_path(finding.holder.path)} ({short_type(finding.type)})"
-    return finding.type
 
 
 def _caveats(members: Sequence[Member]) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from leakscope.analysis.attribution import attribute, filled, is_held_elsewhere
+from leakscope.analysis.attribution import attribute, filled, is_held_elsewhere, is_lost
 from leakscope.analysis.cohorts import cohorts_of
 from leakscope.analysis.explain import explain_holder, explain_type
 from leakscope.analysis.fingerprint import fingerprint
@@ -23,12 +23,14 @@ from leakscope.analysis.holdings import (
 from leakscope.analysis.leading import leading_way, telling_way
 from leakscope.analysis.names import anonymous, is_builtin, short_path
 from leakscope.analysis.outside import seen_from_outside
+from leakscope.analysis.sites import allocated_for
 from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import (
     HELD_BY,
     HolderEvidence,
     Step,
     TypeEvidence,
+    Unheld,
     bound_of,
     is_garbage,
 )
@@ -72,7 +74,7 @@ class Found:
     """What growth turned out to be."""
 
     findings: tuple[Finding, ...] = ()
-    """Most bytes per unit of work first, then objects, then fingerprint."""
+    """Most bytes per unit of work first, then objects, then fingerprint; not numbered yet."""
     filling: tuple[NotLeak, ...] = ()
     """Caches that grow to a bound which they have not reached yet, by name."""
 
@@ -94,15 +96,22 @@ def findings_of(source: Source) -> Found:
     growing = [item for item in growing if item.trend.key not in keys]
     rest = [item for item in attribute(leaks, growing, chains) if not is_faint(item.trend)]
     found = [_from_leak(source, leak, chains) for leak in leaks]
-    dead = _garbage_among(rest, chains)
-    alive = [item for item in rest if item not in dead]
-    groups = [*_grouped(source, alive, chains), *_together(source, dead, chains)]
+    dead = _among(rest, chains, lambda about: is_garbage(about.chain))
+    lost = _among(
+        [item for item in rest if item not in dead], chains, lambda about: is_lost(about, chains)
+    )
+    alive = [item for item in rest if item not in dead and item not in lost]
+    groups = [
+        *_grouped(source, alive, chains),
+        *_together(source, dead, chains),
+        *_together(source, lost, chains),
+    ]
     found += [_from_types(source, group, chains) for group in groups]
     found += _from_unnamed(source, unnamed, found)
     if source.recording.kind is CaptureKind.READONLY:
         pid = source.recording.target.pid
         found = [seen_from_outside(finding, unnamed, pid) for finding in found]
-    return Found(_numbered(found), _filling(caches, taken))
+    return Found(tuple(sorted(found, key=_order)), _filling(caches, taken))
 
 
 def _filling(caches: Sequence[Leak], taken: Sequence[Judged]) -> tuple[NotLeak, ...]:
@@ -129,11 +138,6 @@ def is_faint(trend: Trend) -> bool:
     """
     gained = trend.last - trend.first
     return is_builtin(trend.key) and gained < max(FAINT_COUNT, FAINT * trend.last)
-
-
-def _numbered(found: Iterable[Finding]) -> tuple[Finding, ...]:
-    ordered = sorted(found, key=_order)
-    return tuple(replace(item, id=f"L{place}") for place, item in enumerate(ordered, 1))
 
 
 def _order(finding: Finding) -> tuple[float, float, str, str]:
@@ -194,7 +198,9 @@ def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -
             last_length=int(main.judged.trend.last),
         ),
         chain=(*start, *entry),
-        allocated_at=(),
+        allocated_at=allocated_for(
+            source.recording.evidence.sites, holder=evidence.address, type_name=leading
+        ),
         retained_bytes=round(kept) if size > 0 else None,
         why=explain_holder(
             short_path(path), evidence.type, evidence.chain, entry, leading, evidence.site
@@ -292,25 +298,24 @@ def _grouped(
 
 
 def _together(
-    source: Source, dead: Sequence[Judged], chains: Mapping[str, TypeEvidence]
+    source: Source, types: Sequence[Judged], chains: Mapping[str, TypeEvidence]
 ) -> list[list[Judged]]:
-    """Return all types that are garbage as one group, if there are any: they have one cause."""
-    ordered = sorted(dead, key=lambda item: _prominence(source, item, chains))
+    """Return all of `types` as one group, if there are any: they have one cause."""
+    ordered = sorted(types, key=lambda item: _prominence(source, item, chains))
     return [ordered] if ordered else []
 
 
-def _garbage_among(rest: Sequence[Judged], chains: Mapping[str, TypeEvidence]) -> list[Judged]:
-    """Return the types of which most is garbage, with the plain ones that nothing else explains."""
-    found = [item for item in rest if _is_garbage(item, chains)]
+def _among(
+    rest: Sequence[Judged],
+    chains: Mapping[str, TypeEvidence],
+    told: Callable[[TypeEvidence], bool],
+) -> list[Judged]:
+    """Return the types of which that is `told`, with the plain ones that nothing else explains."""
+    found = [i for i in rest if i.trend.key in chains and told(chains[i.trend.key])]
     if not found:
         return []
     plain = [i for i in rest if is_builtin(i.trend.key) and i.trend.key not in chains]
     return [item for item in rest if item in found or item in plain]
-
-
-def _is_garbage(item: Judged, chains: Mapping[str, TypeEvidence]) -> bool:
-    about = chains.get(item.trend.key)
-    return about is not None and is_garbage(about.chain)
 
 
 def _place(chain: Sequence[Step], among: set[str]) -> tuple[str, ...]:
@@ -347,6 +352,8 @@ def _from_types(
     chain = chains[leading].chain if leading in chains else ()
     sizes = [item.trend.slope.scaled(mean_size(last, item.trend.key)) for item in group]
     size = added(sizes)
+    allocated_at = allocated_for(source.recording.evidence.sites, type_name=leading)
+    unheld = _unheld(group, chains)
     return Finding(
         id="",
         fingerprint=fingerprint(chain, (), leading, ""),
@@ -362,11 +369,19 @@ def _from_types(
         ),
         holder=None,
         chain=chain,
-        allocated_at=(),
-        retained_bytes=None,
-        why=explain_type(leading, chain),
+        allocated_at=allocated_at,
+        retained_bytes=sum(each.retained_bytes for each in unheld) if unheld else None,
+        why=explain_type(leading, chain, unheld=bool(unheld), located=bool(allocated_at)),
         series=tuple(lead.followed.values.tolist()),
+        unheld=unheld,
     )
+
+
+def _unheld(group: Sequence[Judged], chains: Mapping[str, TypeEvidence]) -> tuple[Unheld, ...]:
+    """Return what nobody seen holds of a group; nothing if somebody holds its leading type."""
+    about = [chains.get(item.trend.key) for item in group]
+    found = [None if each is None else each.unheld for each in about]
+    return tuple(each for each in found if each is not None) if found[0] is not None else ()
 
 
 def _from_unnamed(
@@ -400,7 +415,7 @@ def _from_container(source: Source, item: Judged) -> Finding:
         growth=Growth(source.recording.work_unit, item.trend.slope, None),
         holder=Holder(path, kind, int(item.trend.first), int(item.trend.last)),
         chain=(),
-        allocated_at=(),
+        allocated_at=allocated_for(source.recording.evidence.sites, holder=int(item.trend.key, 16)),
         retained_bytes=None,
         why=(
             f"Entries are added to {path} and never removed; what it is called could not be found "

@@ -31,9 +31,10 @@ def judge(
 
     Judged is the growth of each confirmed finding by the most specific budget that matches its
     leading type or its holder, `NOTHING_MAY_GROW` if none does; the types that only grow along with
-    it by budgets that name them (any but `*`); resident memory if there is a budget for it. A
-    budget is exceeded when the lower bound of the growth is above it. What is `known`, grows no
-    faster than it did and has not expired `today` lets the build pass.
+    it by budgets that name them (any but `*`); memory outside of Python's objects by a budget in
+    bytes that names its layer, else by the one of resident memory, which is judged if there is a
+    budget for it. A budget is exceeded when the lower bound of the growth is above it. What is
+    `known`, grows no faster than it did and has not expired `today` lets the build pass.
 
     The gate passes when no budget is exceeded and every growth that may exceed one is settled.
     Raises `WrongUnit` when a budget is per something that was not counted.
@@ -92,6 +93,8 @@ class _Held:
 
     def breaches(self, finding: Finding) -> list[Breach]:
         """Return what exceeds its budget in one finding, its leading type first."""
+        if finding.growth.is_of_bytes:
+            return self._of_memory(finding)
         holder = None if finding.holder is None else finding.holder.path
         budget = self.budgets.best(finding.type, holder)
         found = self._exceeds(finding.type, _growth(finding, budget), budget)
@@ -104,6 +107,17 @@ class _Held:
                     slope = slope.scaled(mean_size(self.recording.censuses[-1], rate.type))
                 found += self._exceeds(rate.type, slope, budget)
         return [replace(b, holder=holder, fingerprint=finding.fingerprint) for b in found]
+
+    def _of_memory(self, finding: Finding) -> list[Breach]:
+        """Return what exceeds its budget in memory outside of Python's objects.
+
+        The budget of resident memory, where that is what counts, is held once: see `resident`.
+        """
+        budget = self.budgets.best_of_memory(finding.type)
+        if budget.pattern == RSS:
+            return []
+        found = self._exceeds(finding.type, finding.growth.of_memory, budget)
+        return [replace(breach, fingerprint=finding.fingerprint) for breach in found]
 
     def suspected(self) -> Iterable[Breach]:
         """Yield the suspicions that may exceed their budget."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leakscope.analysis import kernels
-from leakscope.analysis.kernels import Csr, MalformedGraph, Mask, Rows
+from leakscope.analysis.kernels import Amounts, Csr, MalformedGraph, Mask, Rows
 from leakscope.model.heap import HeapSnapshot, ObjectFlag
 
 _NEVER_FREED = ObjectFlag.IMMORTAL | ObjectFlag.STATIC
@@ -57,7 +57,7 @@ def heap_graph(snapshot: HeapSnapshot) -> HeapGraph:
     outgoing = Csr(snapshot.offsets, snapshot.targets)
     incoming = kernels.transpose(outgoing)
     unaccounted = snapshot.refcount - np.diff(incoming.offsets)
-    never_freed = (snapshot.flags & _NEVER_FREED) != 0
+    never_freed = _never_freed(snapshot)
     held = (unaccounted > 0) | never_freed
     miscounted = (unaccounted < 0) & ~never_freed
     live = kernels.reachable(outgoing, _rows(held))
@@ -66,6 +66,16 @@ def heap_graph(snapshot: HeapSnapshot) -> HeapGraph:
         held |= doubtful
         live = kernels.reachable(outgoing, _rows(held))
     return HeapGraph(snapshot, outgoing, incoming, _rows(held), live, _rows(miscounted))
+
+
+def unseen_references(snapshot: HeapSnapshot) -> Amounts:
+    """Return how many references to each object are counted and not found in the heap.
+
+    Running calls, the interpreter and C code hold them, so a steady background is normal. 0 for
+    what is never freed, whose count says nothing, and where more were seen than are counted.
+    """
+    seen = np.bincount(snapshot.targets, minlength=snapshot.objects)
+    return np.where(_never_freed(snapshot), 0, np.maximum(snapshot.refcount - seen, 0))
 
 
 def row_of(snapshot: HeapSnapshot, address: int) -> int | None:
@@ -83,6 +93,11 @@ def rows_of_type(snapshot: HeapSnapshot, type_name: str) -> Rows:
 def type_name(snapshot: HeapSnapshot, row: int) -> str:
     """Return the qualified name of an object's type."""
     return snapshot.type_names[int(snapshot.type[row])]
+
+
+def _never_freed(snapshot: HeapSnapshot) -> Mask:
+    found: Mask = (snapshot.flags & _NEVER_FREED) != 0
+    return found
 
 
 def _rows(mask: Mask) -> Rows:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from leakscope.analysis.growth import Judged
 from leakscope.analysis.names import (
     anonymous,
+    is_builtin,
     is_rooted_in_program,
     is_weak_reference,
     path_of,
@@ -116,6 +117,12 @@ class Leak:
     def bytes_per_work(self) -> float:
         """Bytes kept alive per unit of work."""
         return sum(h.slope.estimate * h.bytes_per_entry for h in (self.main, *self.kin))
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether its entries seem to refer to nothing, as those of C code may that do not tell."""
+        leading = self.main.leading
+        return not is_builtin(leading) and {s.type for s in self.main.evidence.shares} <= {leading}
 
     def claim(self, type_name: str) -> float:
         """Return how fast all containers together make a type grow."""

@@ -41,7 +41,11 @@ def measurement_of(recording: Recording, name: str) -> Measurement:
         work=growth.axis.total,
         seconds=recording.seconds,
         steady=not recording.at_rest,
-        leaks=tuple(_leak(finding, known, containers) for finding in diagnosis.findings),
+        leaks=tuple(
+            _leak(finding, known, containers)
+            for finding in diagnosis.findings
+            if not finding.growth.is_of_bytes  # Resident memory has a rate of its own.
+        ),
         rates=None
         if growth.missing
         else {

@@ -43,12 +43,28 @@ def suspects(recording: Recording) -> Suspects:
     )
 
 
+def is_growing(recording: Recording) -> bool:
+    """Return whether anything in `recording` grows, or may, and has not stopped."""
+    growth = judge(recording)
+    return any(
+        _has_gained(item) and not _has_stopped(item) for item in (*growth.containers, *growth.types)
+    )
+
+
 def _chosen(keys: tuple[Judged, ...]) -> list[Judged]:
-    gained = [item for item in keys if item.trend.label in _RANK and _gain(item) >= _FEWEST_GAINED]
+    gained = [item for item in keys if _has_gained(item)]
     gained.sort(key=lambda item: (_RANK[item.trend.label], -_gain(item), item.trend.key))
-    growing = [item for item in gained if _RANK[item.trend.label] < _RANK[Label.FILLED]]
-    stopped = [item for item in gained if _RANK[item.trend.label] == _RANK[Label.FILLED]]
+    growing = [item for item in gained if not _has_stopped(item)]
+    stopped = [item for item in gained if _has_stopped(item)]
     return (growing + stopped[:MOST_STOPPED])[:MOST_SUSPECTS]
+
+
+def _has_gained(item: Judged) -> bool:
+    return item.trend.label in _RANK and _gain(item) >= _FEWEST_GAINED
+
+
+def _has_stopped(item: Judged) -> bool:
+    return _RANK[item.trend.label] == _RANK[Label.FILLED]
 
 
 def _gain(item: Judged) -> float:

@@ -240,3 +240,8 @@ def _steps(told: Iterable[tuple[str, str]]) -> tuple[Step, ...]:
 def printable(text: str) -> str:
     """Return `text` with what cannot be encoded (lone surrogates) written as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def printable_site(site: Site) -> Site:
+    """Return `site` with its texts made `printable`."""
+    return Site(printable(site.file), site.line, printable(site.function))

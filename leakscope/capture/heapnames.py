@@ -7,18 +7,31 @@ text is the target's: keys only where they look like names, never a value.
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from leakscope.capture.heapstream import BrokenStream, Frame, FrameKind, HeapStream, text_of
+from leakscope.capture.heapstream import (
+    BrokenStream,
+    Frame,
+    FrameKind,
+    HeapStream,
+    SnapshotFailed,
+    text_of,
+)
 from leakscope.capture.linetable import line_at
 from leakscope.model.evidence import Site
+from leakscope.model.memory import MallocFigures
 from leakscope.model.roots import HeapRoots, LocalRoot, ModuleRoot, ThreadRoot
 
 _ROOT = struct.Struct("<IiQQiIII")
 _HEAD = struct.Struct("<IIQ")
 _LENGTH = struct.Struct("<I")
+_MALLOC = struct.Struct("<4Q")
+_DESCRIPTOR = struct.Struct("<Qi4x")
+_ENABLED = struct.Struct("<i")
+_MALLOC_WITHIN_S = 3.0
 _MOST_AT_ONCE = 4096
 
 
@@ -38,6 +51,9 @@ class _Question(IntEnum):
     CHAIN = 1
     CALLS = 2
     LABELS = 3
+    MALLOC = 4
+    DESCRIPTORS = 5
+    COLLECTOR = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,7 @@ class RootsReader:
         self._modules: list[ModuleRoot] = []
         self._threads: list[ThreadRoot] = []
         self._locals: list[LocalRoot] = []
+        self._calls: list[Site] = []
         self._depth = -1
         self._site = Site("", 0, "")
 
@@ -74,21 +91,33 @@ class RootsReader:
                 self._modules.append(ModuleRoot(record.address, record.name, record.file))
             elif record.kind is _RootKind.THREAD:
                 name = record.name or str(record.thread)
-                self._threads.append(ThreadRoot(record.thread, name, record.address))
+                native_id = max(0, record.offset)
+                self._told()
+                self._threads.append(
+                    ThreadRoot(record.thread, name, record.address, native_id=native_id)
+                )
                 self._depth = -1
             elif record.kind is _RootKind.CONTEXT and self._threads:
                 self._threads[-1] = replace(self._threads[-1], context=record.address)
             elif record.kind is _RootKind.CALL:
                 self._depth += 1
                 self._site = record.site(self._version)
+                self._calls.append(self._site)
             elif record.kind is _RootKind.LOCAL and self._threads and self._depth >= 0:
                 thread = self._threads[-1].name
                 self._locals.append(
                     LocalRoot(record.address, record.name, thread, self._depth, self._site)
                 )
 
+    def _told(self) -> None:
+        """Give the last thread the calls that came since."""
+        if self._threads:
+            self._threads[-1] = replace(self._threads[-1], calls=tuple(self._calls))
+        self._calls.clear()
+
     def roots(self) -> HeapRoots:
         """Return what was read."""
+        self._told()
         return HeapRoots(tuple(self._modules), tuple(self._threads), tuple(self._locals))
 
 
@@ -168,6 +197,51 @@ class HeapNames:
             if len(found) - before != len(asked):
                 raise BrokenStream("the frozen copy did not answer what was asked")
         return found
+
+    def descriptors(self) -> tuple[tuple[int, int], ...]:
+        """Return the addresses of objects that have an open descriptor, each with its number.
+
+        Sockets, files, epoll objects and memory maps, and objects derived from them.
+        """
+        found: list[tuple[int, int]] = []
+        for frame in self._answers(_Question.DESCRIPTORS, (), FrameKind.NAMES):
+            content = self._stream.payload(frame)
+            if len(content) != frame.count * _DESCRIPTOR.size:
+                raise BrokenStream("the descriptors in the stream are cut")
+            found += _DESCRIPTOR.iter_unpack(content)
+        return tuple(found)
+
+    def collects(self) -> bool:
+        """Return whether the garbage collector was on (`gc.isenabled`)."""
+        told = self._figures(_Question.COLLECTOR, _ENABLED)
+        if told is None:
+            raise BrokenStream("the frozen copy did not answer what was asked")
+        return bool(told[0])
+
+    def malloc(self) -> MallocFigures | None:
+        """Return what the C library's allocator says of itself, None if it says nothing.
+
+        To be asked last: if another thread was at work in the allocator when the heap was frozen
+        there is no answer, and the copy answers nothing more.
+        """
+        deadline = self._stream.deadline
+        self._stream.deadline = min(deadline, time.monotonic() + _MALLOC_WITHIN_S)
+        try:
+            told = self._figures(_Question.MALLOC, _MALLOC)
+        except SnapshotFailed:
+            return None
+        finally:
+            self._stream.deadline = deadline
+        return None if told is None else MallocFigures(*told)
+
+    def _figures(self, question: _Question, layout: struct.Struct) -> tuple[int, ...] | None:
+        """Ask for one set of figures; None if there is none."""
+        told = None
+        for frame in self._answers(question, (), FrameKind.NAMES):
+            content = self._stream.payload(frame)
+            if frame.count and len(content) == layout.size:
+                told = layout.unpack(content)
+        return told
 
     def _texts(
         self, question: _Question, addresses: Sequence[int], *, parts: bool = False

@@ -65,6 +65,13 @@ class Capture(Protocol):
         """Start or stop recording where objects are allocated, if this capture can."""
         ...
 
+    def sample_allocations(self, *, on: bool) -> None:
+        """Start or stop sampling where objects are allocated, if this capture can.
+
+        Raises what a request raises when the target is gone.
+        """
+        ...
+
     def close(self) -> None:
         """Detach; the target keeps nothing. Idempotent, never raises."""
         ...

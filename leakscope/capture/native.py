@@ -163,6 +163,9 @@ class NativeCapture:
     def trace_allocations(self, *, on: bool) -> None:
         """Do nothing: a frozen heap does not tell where its objects were allocated."""
 
+    def sample_allocations(self, *, on: bool) -> None:
+        """Do nothing, likewise."""
+
     def close(self) -> None:
         """Detach; see `Capture.close`."""
         self._session.close()

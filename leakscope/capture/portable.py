@@ -118,11 +118,16 @@ class PortableCapture:
         )
 
     def census_of_live(self) -> Reading:
-        """Count what is alive now, after running the collector in the target, which is told."""
+        """Count what is alive now, after running the collector in the target, which is told.
+
+        Where it is off it stays off: garbage is there for good, and counts.
+        """
         self._send("collecting")
-        self._collected = True
         seconds = self._call("collect_garbage")
         reading = self.census()
+        if seconds is None:
+            return reading
+        self._collected = True
         return replace(reading, pause_ms=reading.pause_ms + 1000 * seconds)
 
     def gather(self, suspects: Suspects) -> Evidence:
@@ -154,6 +159,9 @@ class PortableCapture:
         elif self._traces and not on:
             self._call("trace_end")
         self._traces = on
+
+    def sample_allocations(self, *, on: bool) -> None:
+        """Do nothing: only the native agent samples."""
 
     def plant(self, objects: int) -> Planted:
         """Have the target keep so many more objects; see `Planting.plant`."""

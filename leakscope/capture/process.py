@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import psutil
 
@@ -87,6 +88,15 @@ def asking(pid: int) -> Iterator[psutil.Process]:
         yield psutil.Process(pid)
     except psutil.NoSuchProcess as gone:
         raise TargetGone(f"process {pid} has exited") from gone
+
+
+def connections_of(process: psutil.Process, kind: str) -> list[Any]:
+    """Return a process's sockets of a kind as psutil tells them; it has two names for that.
+
+    Raises what psutil does.
+    """
+    ask = getattr(process, "net_connections", None) or process.connections
+    return list(ask(kind=kind))
 
 
 def _absent(pid: int, system: System) -> NoSuchProcess:

@@ -127,6 +127,13 @@ class Session:
         """Raise `SessionLost` if the target has gone."""
         _require_alive(self._identity)
 
+    def forget(self) -> None:
+        """Close what a forked child has of the session, which goes on in the parent."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+            self._unlock()
+
     def close(self) -> None:
         """Have the agent go; return when it says that it does. Idempotent, never raises.
 

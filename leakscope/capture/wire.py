@@ -17,7 +17,7 @@ from enum import IntEnum
 
 from leakscope.errors import LeakscopeError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 REQUEST_LIMIT = 8 << 20
 REPLY_LIMIT = 64 << 20
 ERROR_LIMIT = 128 << 10
@@ -40,6 +40,9 @@ class Opcode(IntEnum):
     BYE = 3
     HEAP_FREEZE = 4
     HEAP_REAP = 5
+    SAMPLE_START = 6
+    SAMPLE_READ = 7
+    SAMPLE_STOP = 8
 
 
 class Status(IntEnum):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 
@@ -10,6 +12,12 @@ def parse_pid(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 2**31:
         raise click.BadParameter(f"{text!r} is no pid", param_hint="PID")
     return int(text)
+
+
+def pid_or_file(text: str) -> int | Path:
+    """Return the pid that `text` is, or the file. A file whose name is a number is a file."""
+    path = Path(text)
+    return parse_pid(text) if text.isdigit() and not path.exists() else path
 
 
 def pid_or_command(words: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:

@@ -11,9 +11,11 @@ from leakscope.cli.console import refuse_outputs
 from leakscope.cli.load_options import load_options
 from leakscope.cli.options import (
     capture_option,
+    chosen_sites,
     force_option,
     json_option,
     output_option,
+    sites_option,
     work_option,
 )
 from leakscope.cli.outputs import Outputs, outputs_options, refuse_reports
@@ -50,6 +52,7 @@ use 125 instead of 3 and 4: sh -c 'leakscope check ...; s=$?; [ $s -gt 1 ] && ex
 @work_option
 @budget_options
 @capture_option
+@sites_option
 @output_option(required=False, help_text="Keep the recording in FILE.")
 @json_option
 @outputs_options
@@ -78,6 +81,7 @@ def command(
     baseline: Path | None,
     update_baseline: bool,
     capture_kind: str,
+    sites: str,
     output: Path | None,
     json_to: str | None,
     outputs: Outputs,
@@ -87,7 +91,7 @@ def command(
 
     After each round the server comes to rest, and what is alive is counted. The gate compares the
     lower bound of each growth with its budget; a pass says what it could have missed. What would
-    fail the build is measured for as long again first.
+    fail the build is measured for as long again first. Native memory that grows fails it as well.
 
     The load is a command, or the built-in client with --url or --requests. Work is counted by
     --work, or by the client, or by a request counter that the server publishes at /metrics, or by
@@ -100,6 +104,8 @@ def command(
 
     refuse_outputs(output, json_to, force=force)
     refuse_reports(outputs, json_to, recording=output, force=force)
+    choice = CaptureChoice(capture_kind)
+    chosen = chosen_sites(sites, choice)
     asked = was_typed(context, "urls", "requests")
     request = Request(
         server=() if was_typed(context, "pid") and not was_typed(context, "server") else server,
@@ -116,7 +122,8 @@ def command(
         budgets=tuple(parse_budget(text) for text in max_growth),
         baseline=baseline,
         update_baseline=update_baseline,
-        choice=CaptureChoice(capture_kind),
+        choice=choice,
+        sites=chosen,
     )
     raise SystemExit(
         run_gate(request, output=output, json_to=json_to, outputs=outputs, force=force)

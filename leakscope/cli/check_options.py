@@ -107,7 +107,8 @@ def budget_options(command: Command) -> Command:
             metavar="GLOB=RATE/UNIT",
             help="How fast what matches GLOB (a type, a holder, or `rss`) may grow: "
             "'shop.*=0.01/request', 'shop.CACHE=64B/request', 'rss=1KiB/request'. May be given "
-            "several times, the longest pattern that matches counts. Nothing may grow by default.",
+            "several times, the longest pattern that matches counts. Nothing may grow by default. "
+            "Memory outside of objects goes by its layer's name: 'native*=1KiB/request'.",
         ),
         click.option(
             "--baseline",

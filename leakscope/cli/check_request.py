@@ -12,6 +12,7 @@ from leakscope.model.gate import Budget
 from leakscope.watching.captures import CaptureChoice
 from leakscope.watching.recorder import Plan, plan
 from leakscope.watching.rounds import RoundPlan
+from leakscope.watching.series import Sites
 
 _USUAL_EVERY_S = 2.0
 _USUAL_DURATION_S = 30.0
@@ -70,6 +71,7 @@ class Request:
     canary: float | None = None
     """Objects per unit of work that are planted, None for none."""
     choice: CaptureChoice = CaptureChoice.AUTO
+    sites: Sites = Sites.AUTO
 
     def __post_init__(self) -> None:
         if (self.load is not None) == self.client.asks:

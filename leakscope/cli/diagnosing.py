@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -20,11 +21,12 @@ from leakscope.model.finding import Diagnosis, Verdict
 from leakscope.model.recording import Recording
 from leakscope.watching.captures import CaptureChoice, heap_keeper
 from leakscope.watching.following import Follower, Part
+from leakscope.watching.memory import ledger_taker
 from leakscope.watching.opening import connect_to
 from leakscope.watching.recorder import Plan, Recorder
 from leakscope.watching.rest import Rest
 from leakscope.watching.rounds import RoundRecorder
-from leakscope.watching.series import Series
+from leakscope.watching.series import Series, Sites
 
 EXIT_CODES = {
     Verdict.LEAKING: ExitCode.LEAKING,
@@ -32,6 +34,8 @@ EXIT_CODES = {
     Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
     Verdict.NOT_MEASURED: ExitCode.NOT_MEASURED,
 }
+NICE = 10
+"""How nice leakscope is while it watches a service: what it has to do can wait."""
 
 
 def record(
@@ -39,7 +43,7 @@ def record(
     plan: Plan,
     *,
     meter: WorkMeter | None = None,
-    sites: bool = False,
+    sites: Sites = Sites.NEVER,
     choice: CaptureChoice = CaptureChoice.AUTO,
     keep: bool = False,
     longer: bool = False,
@@ -71,17 +75,19 @@ def attached_recorder(
     plan: Plan,
     *,
     meter: WorkMeter | None = None,
-    sites: bool = False,
+    sites: Sites = Sites.NEVER,
     choice: CaptureChoice = CaptureChoice.AUTO,
     keep: bool = False,
     stop: Event | None = None,
 ) -> Iterator[Recorder]:
     """Yield a recorder of an attached target that shows its progress; detach on leaving.
 
-    Ctrl-C ends the recording, unless `stop`, which ends it then, is given by who sees to that.
+    Meanwhile this thread lets the target, and all others, have the processors first. Ctrl-C ends
+    the recording, unless `stop`, which ends it then, is given by who sees to that.
     """
     with connect_to(identity, choice) as connected, ExitStack() as shown:
         note(f"{connected.description}; sampling every {plan.every:g}s for {plan.duration:g}s")
+        shown.enter_context(standing_back())
         progress = shown.enter_context(Progress())
         if stop is None:
             stop = shown.enter_context(stop_on_interrupt())
@@ -91,9 +97,22 @@ def attached_recorder(
             observer=progress,
             sites=sites,
             keep_heap=heap_keeper(connected.capture) if keep else None,
+            take_ledger=ledger_taker(connected.capture, identity.pid),
             system=identity.system,
         )
         yield Recorder(series, meter=meter, stop=stop)
+
+
+@contextmanager
+def standing_back() -> Iterator[None]:
+    """Let others have the processors first meanwhile."""
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, max(before, NICE))
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # Only root may be less nice again.
+            os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 @contextmanager
@@ -102,6 +121,7 @@ def attached_rounds(
     load: Load,
     *,
     meter: WorkMeter | None = None,
+    sites: Sites = Sites.NEVER,
     choice: CaptureChoice = CaptureChoice.AUTO,
     keep: bool = False,
 ) -> Iterator[RoundRecorder]:
@@ -113,7 +133,9 @@ def attached_rounds(
                 connected.target,
                 connected.capture,
                 observer=progress,
+                sites=sites,
                 keep_heap=heap_keeper(connected.capture) if keep else None,
+                take_ledger=ledger_taker(connected.capture, identity.pid),
                 system=identity.system,
             )
             yield RoundRecorder(series, load, Rest(identity), meter=meter, stop=stop)

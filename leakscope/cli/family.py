@@ -9,7 +9,7 @@ from pathlib import Path
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.work import PrometheusCounter
 from leakscope.cli.console import colour_wanted, deliver, note, report_width
-from leakscope.cli.diagnosing import keep_recording, stop_on_interrupt
+from leakscope.cli.diagnosing import keep_recording, standing_back, stop_on_interrupt
 from leakscope.cli.family_live import FamilyProgress
 from leakscope.errors import LeakscopeError
 from leakscope.model.family import FamilyDiagnosis, FamilyRecording
@@ -17,9 +17,10 @@ from leakscope.model.recording import Recording
 from leakscope.report.text import duration, printable
 from leakscope.watching.captures import CaptureChoice, heap_keeper
 from leakscope.watching.family import FamilyRecorder
+from leakscope.watching.memory import ledger_taker
 from leakscope.watching.opening import connect_to
 from leakscope.watching.recorder import Plan
-from leakscope.watching.series import Series
+from leakscope.watching.series import Series, Sites
 from leakscope.watching.shared_work import SharedWork
 
 
@@ -28,7 +29,7 @@ def record_family(
     plan: Plan,
     *,
     work: str | None = None,
-    sites: bool = False,
+    sites: Sites = Sites.NEVER,
     choice: CaptureChoice = CaptureChoice.AUTO,
     keep: bool = False,
     longer: bool = False,
@@ -37,7 +38,7 @@ def record_family(
 
     Ctrl-C ends it early with what there is. `keep` and `longer` are as for `record`.
     """
-    with FamilyProgress() as progress, stop_on_interrupt() as stop:
+    with FamilyProgress() as progress, stop_on_interrupt() as stop, standing_back():
 
         @contextmanager
         def opened(identity: ProcessIdentity) -> Iterator[Series]:
@@ -49,6 +50,7 @@ def record_family(
                     observer=progress.of_one(identity.pid),
                     sites=sites,
                     keep_heap=heap_keeper(connected.capture) if keep else None,
+                    take_ledger=ledger_taker(connected.capture, identity.pid),
                     system=identity.system,
                 )
 

@@ -181,7 +181,7 @@ def _by_rounds(
 ) -> _Measured:
     meter = _meter(request, server)
     with attached_rounds(
-        server.identity, load, meter=meter, choice=request.choice, keep=keep
+        server.identity, load, meter=meter, sites=request.sites, choice=request.choice, keep=keep
     ) as recorder:
         recorder.accept = partial(_require_units, request)
         if request.canary is not None:
@@ -203,7 +203,12 @@ def _by_the_clock(
 
         def once() -> Recording:
             with attached_recorder(
-                server.identity, pace, meter=meter, choice=request.choice, keep=keep
+                server.identity,
+                pace,
+                meter=meter,
+                sites=request.sites,
+                choice=request.choice,
+                keep=keep,
             ) as recorder:
                 recorder.finished = loop.failed
                 return recorder.record(pace)

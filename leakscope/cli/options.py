@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from leakscope.analysis.sizes import parse_size
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
+    from leakscope.watching.captures import CaptureChoice
+    from leakscope.watching.series import Sites
+
     _ParamType = click.ParamType[float]
 else:
     _ParamType = click.ParamType  # Generic from click 8.5 on only.
@@ -57,6 +62,33 @@ def parse_duration(text: str) -> float | None:
     return seconds if text and math.isfinite(seconds) else None
 
 
+class Size(_ParamType):
+    """A number of bytes such as `4096`, `512KiB`, `1MiB`."""
+
+    name = "size"
+
+    def __init__(self, *, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return bytes; fails the command on anything that is not a size in bounds."""
+        if isinstance(value, int):
+            return value
+        size = parse_size(str(value))
+        if size is None:
+            self.fail(f"{value!r} is no size; write 4096, 512KiB or 1MiB", param, ctx)
+        if not self.least <= size <= self.most:
+            self.fail(
+                f"{value!r} is out of bounds: {self.least} bytes to {self.most >> 30} GiB",
+                param,
+                ctx,
+            )
+        return int(size)
+
+
 def every_option(default: str) -> Callable[[Command], Command]:
     """`--every`: time between two censuses."""
     return click.option(
@@ -93,14 +125,49 @@ json_option = click.option(
     help="Write the report as JSON to FILE; `-` prints it on stdout instead of the text.",
 )
 
+
+def limit_option(what: str, default: int = 20) -> Callable[[Command], Command]:
+    """`--limit`: how many are shown."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(1, 1000),
+        default=default,
+        show_default=True,
+        help=f"How many {what} to show.",
+    )
+
+
 force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
 
 sites_option = click.option(
     "--sites",
-    type=click.Choice(["never", "tracemalloc"]),
-    default="never",
+    type=click.Choice(["auto", "always", "never", "tracemalloc"]),
+    default="auto",
     show_default=True,
-    help="Also say where what grows was allocated. `tracemalloc` slows the target while it is on.",
+    help="Whether to find out where what grows is allocated. `auto`: sample allocations from when "
+    "something grows. `always`: from the beginning. `tracemalloc`: every allocation; it slows the "
+    "target while it is on.",
+)
+
+
+def chosen_sites(sites: str, choice: CaptureChoice) -> Sites:
+    """Return what `--sites` says. Raises `NothingRuns` if that cannot be had with this capture."""
+    from leakscope.watching.captures import require_code
+    from leakscope.watching.series import Sites
+
+    chosen = Sites(sites)
+    if chosen in (Sites.ALWAYS, Sites.TRACEMALLOC):
+        require_code(choice, f"--sites {sites}")
+    return chosen
+
+
+sample_bytes_option = click.option(
+    "--sample-bytes",
+    type=Size(least=256, most=1 << 40),
+    default="512KiB",
+    show_default=True,
+    help="Bytes allocated per sample, on average; in blocks from 32 KiB on eight times as many. "
+    "Fewer tell smaller leaks sooner, and cost more.",
 )
 
 

@@ -33,6 +33,7 @@ def command(pid: str, capture_kind: str, output: Path, json_to: str | None, forc
     from leakscope.watching.captures import CaptureChoice, heap_keeper
     from leakscope.watching.heap_top import summary_of
     from leakscope.watching.heap_view import HeapView
+    from leakscope.watching.memory import ledger_taker
     from leakscope.watching.opening import connect_to
     from leakscope.watching.recorder import single_census
 
@@ -40,7 +41,8 @@ def command(pid: str, capture_kind: str, output: Path, json_to: str | None, forc
     choice = CaptureChoice(capture_kind)
     with connect_to(identify(parse_pid(pid)), choice) as connected, progress(_STAGES) as told:
         keep = heap_keeper(connected.capture, told)
-        recording = single_census(connected.target, connected.capture, keep)
+        ledger = ledger_taker(connected.capture, connected.identity.pid)
+        recording = single_census(connected.target, connected.capture, keep, ledger)
     heap = summary_of(HeapView(recording.heaps[-1])) if recording.heaps else None
     text = render_census(recording, heap, width=report_width(), rows=_TOP, color=colour_wanted())
     deliver(text, render_census_json(recording, heap), json_to, force=force)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from leakscope.cli.arguments import parse_pid
+from leakscope.cli.arguments import pid_or_file
 from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
-from leakscope.cli.options import capture_option, force_option, json_option
+from leakscope.cli.options import capture_option, force_option, json_option, limit_option
 
 _STAGES = 4
 
 
 @click.command("tasks")
 @click.argument("source", metavar="PID|FILE")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 1000),
-    default=20,
-    show_default=True,
-    help="How many places to show.",
-)
+@limit_option("places")
 @capture_option
 @json_option
 @force_option
@@ -37,12 +29,13 @@ def command(source: str, limit: int, capture_kind: str, json_to: str | None, for
     from leakscope.watching.tasks import tasks_from_file, tasks_from_process
 
     refuse_outputs(None, json_to, force=force)
+    target = pid_or_file(source)
     with progress(_STAGES) as told:
-        if source.isdigit() and not Path(source).exists():
+        if isinstance(target, int):
             choice = CaptureChoice(capture_kind)
             require_code(choice, "where tasks wait")
-            picture = tasks_from_process(parse_pid(source), choice, limit, told)
+            picture = tasks_from_process(target, choice, limit, told)
         else:
-            picture = tasks_from_file(Path(source), limit, told)
+            picture = tasks_from_file(target, limit, told)
     text = render_tasks(picture, width=report_width(), color=colour_wanted())
     deliver(text, render_tasks_json(picture), json_to, force=force)

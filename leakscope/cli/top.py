@@ -16,11 +16,12 @@ _STAGES = 4
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--by",
-    type=click.Choice(["type", "retained", "holder", "garbage"]),
+    type=click.Choice(["type", "retained", "holder", "garbage", "unheld"]),
     default="type",
     show_default=True,
     help="`type`: types by bytes. `retained`: objects by what would be freed with them. `holder`: "
-    "containers by their entries. `garbage`: types of what only waits for the collector.",
+    "containers by their entries. `garbage`: types of what only waits for the collector. `unheld`: "
+    "types of what nobody seen holds: C code has references to it, or forgot to give them back.",
 )
 @click.option(
     "--rows", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many to show."

@@ -12,6 +12,7 @@ from leakscope.cli.arguments import pid_or_command
 from leakscope.cli.console import note, refuse_outputs
 from leakscope.cli.options import (
     capture_option,
+    chosen_sites,
     every_option,
     for_option,
     force_option,
@@ -34,7 +35,7 @@ Examples:
   leakscope watch 4242
   leakscope watch 4242 --for 10m --work http://127.0.0.1:8080/metrics#http_requests_total
   leakscope watch 4242 --children
-  leakscope watch -o gateway.lscope -- python -m gateway --port 8080
+  leakscope watch -o shop.lscope -- python -m shop --port 8080
 """
 
 
@@ -93,7 +94,7 @@ def command(
     """
     from leakscope.cli.diagnosing import EXIT_CODES, conclude, record
     from leakscope.cli.family import conclude_family, file_of, record_family
-    from leakscope.watching.captures import CaptureChoice, require_code
+    from leakscope.watching.captures import CaptureChoice
     from leakscope.watching.recorder import plan
     from leakscope.watching.work import meter_for
 
@@ -101,10 +102,9 @@ def command(
     kept = file_of(output, pid) if children and output and pid else output
     refuse_outputs(kept, json_to, force=force)
     choice = CaptureChoice(capture_kind)
-    if sites == "tracemalloc":
-        require_code(choice, "--sites tracemalloc")
+    tracing = chosen_sites(sites, choice)
     meter = meter_for(work)
-    schedule, tracing, keep = plan(every, duration), sites == "tracemalloc", output is not None
+    schedule, keep = plan(every, duration), output is not None
     if children:
         together = partial(
             record_family, plan=schedule, work=work, sites=tracing, choice=choice, keep=keep

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from leakscope.cli.arguments import parse_pid
+from leakscope.cli.arguments import pid_or_file
 from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
 from leakscope.cli.options import capture_option, force_option, json_option
 
@@ -36,13 +35,14 @@ def command(source: str, what: str, capture_kind: str, json_to: str | None, forc
     from leakscope.watching.explaining import explain_from_file, explain_from_process
 
     refuse_outputs(None, json_to, force=force)
+    target = pid_or_file(source)
     with progress(_STAGES) as told:
-        if source.isdigit() and not Path(source).exists():
+        if isinstance(target, int):
             choice = CaptureChoice(capture_kind)
             require_code(choice, f"who holds {what}")
-            answer = explain_from_process(parse_pid(source), what, choice, told)
+            answer = explain_from_process(target, what, choice, told)
         else:
-            answer = explain_from_file(Path(source), what, told)
+            answer = explain_from_file(target, what, told)
     text, document = _rendered(answer)
     deliver(text, document, json_to, force=force)
 

@@ -31,9 +31,9 @@ class Step:
     """Qualified type of the object the reference leads to."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Site:
-    """One source line."""
+    """One source line; ordered by file, line and function."""
 
     file: str
     line: int
@@ -67,6 +67,22 @@ class HolderEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheld:
+    """Objects of one type that nobody seen holds: only what they keep alive refers to them."""
+
+    type: str
+    objects: int
+    references: int
+    """Counted references to them that are found nowhere; one each at least."""
+    retained_bytes: int
+    """What would be freed with all of them, themselves included."""
+    looks: tuple[Step, ...] = ()
+    """The first few kinds of references that a typical one has."""
+    more: int = 0
+    """How many kinds it has besides."""
+
+
+@dataclass(frozen=True, slots=True)
 class TypeEvidence:
     """Why one object of a type is alive."""
 
@@ -76,6 +92,8 @@ class TypeEvidence:
     chain: tuple[Step, ...]
     """From a named root to a recently made object of the type; empty when none was found. It begins
     with `GARBAGE` where most of those that were made recently only wait for the collector."""
+    unheld: Unheld | None = None
+    """Where nobody seen holds most of those that were made recently: all that nobody holds."""
 
 
 def bound_of(chain: Sequence[Step]) -> int | None:
@@ -106,6 +124,10 @@ class SiteGrowth:
     """Innermost first."""
     bytes: int
     blocks: int
+    holder: int = 0
+    """Address of the container whose entries keep what was allocated; 0 if that is not known."""
+    type: str = ""
+    """Type of the objects that were allocated; empty if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +139,31 @@ class ModuleFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """Descriptors of one kind that were opened while a process was watched, and stayed open."""
+
+    kind: str
+    """See `DescriptorGroup`, as for the other two."""
+    where: str
+    state: str
+    descriptors: int
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything that was gathered about the suspects of one recording."""
 
     holders: tuple[HolderEvidence, ...] = ()
     types: tuple[TypeEvidence, ...] = ()
     sites: tuple[SiteGrowth, ...] = ()
-    """Most bytes first; empty when allocation tracing was not asked for."""
+    """Of each holder, of each type, and of nothing that is known, most bytes first each, but those
+    of a holder's entries before others of it; empty when allocations were not looked at."""
     modules: tuple[ModuleFile, ...] = ()
     """Ordered by name; without those whose file is not known."""
+    opened: tuple[Opened, ...] = ()
+    """Most descriptors first; empty where their number did not rise."""
+    most_open: int | None = None
+    """How many descriptors the process may have; None if that is not known or was not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leakscope.model.evidence import Step
+from leakscope.model.unheld import UnheldType
 
 EXPLAINS = 0.8
 """The part of a whole from which on one object explains it."""
@@ -135,3 +136,4 @@ class HeapTop:
     summary: HeapSummary
     types: tuple[TopType, ...] = ()
     objects: tuple[TopObject, ...] = ()
+    unheld: tuple[UnheldType, ...] = ()

@@ -97,8 +97,8 @@ class SharedFinding:
     untold: tuple[Member, ...]
     """Workers of which it cannot be told."""
     total: float
-    """Objects per unit of work in all processes that were there at the same time, at the moment
-    when that is most."""
+    """Objects, or bytes where it is memory that grows, per unit of work: in all processes that were
+    there at the same time, at the moment when that is most."""
 
     @property
     def workers(self) -> tuple[Share, ...]:
@@ -107,12 +107,12 @@ class SharedFinding:
 
     @property
     def slopes(self) -> tuple[float, float]:
-        """Objects per unit of work where it grows least and where it grows most.
+        """Objects, or bytes, per unit of work where it grows least and where it grows most.
 
         Of the workers that have it; of the master if none has.
         """
         shares = self.workers or self.shares
-        slopes = [share.finding.growth.objects.estimate for share in shares]
+        slopes = [share.finding.growth.main.estimate for share in shares]
         return min(slopes), max(slopes)
 
 

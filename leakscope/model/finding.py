@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from leakscope.model.cohorts import Cohort
-from leakscope.model.evidence import ModuleFile, Site, Step
+from leakscope.model.evidence import ModuleFile, Opened, Site, Step, Unheld
+from leakscope.model.memory import LayerGrowth
 from leakscope.model.recording import CaptureKind
 from leakscope.model.target import MemoryLimit, Target
 from leakscope.model.trend import Interval, Trend
@@ -47,13 +48,37 @@ class Growth:
     bytes: Interval | None
     """None when the size of what accumulates is not known."""
 
+    @property
+    def of_memory(self) -> Interval | None:
+        """Bytes, where it is memory that grows and not a number of objects; else None."""
+        return None if self.objects.high else self.bytes
+
+    @property
+    def main(self) -> Interval:
+        """What it is told by: objects, or bytes where it is memory that grows."""
+        return self.of_memory or self.objects
+
+    @property
+    def is_of_bytes(self) -> bool:
+        """Whether it is memory that grows, and not a number of objects."""
+        return self.of_memory is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """When a process has all the descriptors that it may have, if it goes on like this."""
+
+    limit: int
+    seconds: float
+    """From the last sample on; 0 if there is no room already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
     """The container in which objects accumulate."""
 
     path: str
-    """For example `gateway.audit.PENDING`."""
+    """For example `shop.audit.PENDING`."""
     type: str
     first_length: int
     last_length: int
@@ -87,6 +112,12 @@ class Finding:
     cohorts: tuple[Cohort, ...] = ()
     """With three heap snapshots or more: what became of the holder's entries that came between
     each two."""
+    unheld: tuple[Unheld, ...] = ()
+    """By type, the leading one first, what nobody seen holds; empty where somebody holds it."""
+    opened: tuple[Opened, ...] = ()
+    """Of descriptors that grow, or grow with it: what came and stayed, most first."""
+    exhausted: Exhausted | None = None
+    """Of descriptors that grow, or grow with it: when there can be no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +179,5 @@ class Diagnosis:
     caveats: tuple[str, ...]
     modules: tuple[ModuleFile, ...] = ()
     """The source files of modules that chains of findings begin at, as far as they are known."""
+    layers: LayerGrowth | None = None
+    """Which layers of resident memory grew; None where that was not looked at."""

@@ -70,7 +70,8 @@ class KnownLeak:
     type: str
     holder: str | None
     rate: float
-    """Objects per `unit` when it was last measured. One that has become much faster is new."""
+    """Objects per `unit` when it was last measured, bytes where no objects grow. One that
+    has become much faster is new."""
     unit: str
     reason: str = ""
     """Why it may stay, for the next reader."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leakscope.model.cohorts import Cohort
-from leakscope.model.evidence import HELD_BY, Site, Step
+from leakscope.model.evidence import HELD_BY, Site, Step, Unheld
 from leakscope.model.explanation import TypeShare
+from leakscope.model.unheld import StrayReferences, UnheldSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class GrowthPlace:
     """Where the code of a typical entry is suspended, if it is code."""
     cohorts: tuple[Cohort, ...]
     """With three snapshots or more: what became of the entries that came between each two."""
+    unheld: tuple[Unheld, ...] = ()
+    """By type, what most of it hangs on and nobody seen holds; then the chain leads to one of the
+    first type."""
 
     @property
     def is_rooted(self) -> bool:
@@ -65,3 +69,9 @@ class HeapComparison:
     garbage_objects: int
     """Uncollected garbage gained."""
     garbage_bytes: int
+    unheld: tuple[UnheldSeries, ...] = ()
+    """Types of which nobody seen holds more, or to which more references are found nowhere."""
+    strays: tuple[StrayReferences, ...] = ()
+    """Objects that stay and to which ever more references are found nowhere, most first."""
+    unit: str = "second"
+    """What their slopes are per."""

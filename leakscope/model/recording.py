@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from leakscope.model.census import Census
 from leakscope.model.evidence import Evidence
+from leakscope.model.memory import LayerReading
 from leakscope.model.target import MemoryLimit, Target
 
 if TYPE_CHECKING:  # Its arrays need numpy, which many that deal with recordings can do without.
@@ -55,6 +56,9 @@ class Recording:
     """Version of leakscope that made it."""
     heaps: tuple[HeapImage, ...] = ()
     """Heap snapshots that were kept, in order of time."""
+    layers: tuple[LayerReading, ...] = ()
+    """Where resident memory went, in order of time: after warm-up and at the end; empty where that
+    could not be told."""
     at_rest: bool = False
     """Whether every census was taken when nothing was being worked on, and counts what is alive
     only: nothing in flight, no garbage that awaits collection."""

@@ -28,6 +28,10 @@ class ThreadRoot:
     """Address of the dict that holds its thread-local data, 0 if it has none."""
     context: int = 0
     """Address of the context that its context variables are set in, 0 if it has none."""
+    native_id: int = 0
+    """What the kernel calls it, 0 if that is not known."""
+    calls: tuple[Site, ...] = ()
+    """What it runs, innermost first; empty if that is not known, or nothing."""
 
     def label(self, address: int) -> str | None:
         """Return what the object at `address` is called if it is the thread's, as a root."""

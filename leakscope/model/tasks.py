@@ -13,17 +13,17 @@ class TaskGroup:
 
     calls: tuple[Site, ...]
     """Where their coroutines are suspended, the outermost call first."""
-    waits_for: str
-    """Type of what they await: a future, another task. Empty if it awaits nothing of the kind: it
-    is about to run."""
+    waits_for: str | None
+    """Type of what they await: a future, another task. Empty if they await nothing of the kind, and
+    so are about to run. None if that is not known: they are no tasks of asyncio."""
     tasks: int
     retained_bytes: int
     """What would be freed if all of them went away."""
     chain: tuple[Step, ...]
     """From a named root to one of them, held like most."""
-    stranded: int | None
-    """How many can never finish, since nothing else leads to what they await. None if that was not
-    looked at."""
+    stranded: int
+    """How many never finish unless somebody cancels them by name: nothing that can still run leads
+    to what they await, and no timeout or group at work will cancel them."""
 
 
 @dataclass(frozen=True, slots=True)

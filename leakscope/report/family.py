@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from leakscope.model.family import FamilyDiagnosis, Member, Role, SharedFinding, Unwatched
 from leakscope.model.finding import Verdict
@@ -54,8 +55,8 @@ def sharing_text(shared: SharedFinding) -> str:
     Workers of which it cannot be told are not among the eight.
     """
     unit = shared.finding.growth.unit
-    slowest, fastest = shared.slopes
-    low, high = number(slowest, signed=True), number(fastest, signed=True)
+    told = partial(bytes_text if shared.finding.growth.is_of_bytes else number, signed=True)
+    low, high = map(told, shared.slopes)
     each = low if low == high else f"{low} to {high}"
     some = len(shared.workers)
     if not some:
@@ -63,8 +64,7 @@ def sharing_text(shared: SharedFinding) -> str:
     all_of = some + len(shared.others)
     subject = f"{some} of {plural(all_of, 'worker')} {'has' if some == 1 else 'share'} this slope"
     master = ", and so does the master" if len(shared.shares) > some else ""
-    total = number(shared.total, signed=True)
-    return f"{subject}{master}: {each} per {unit} each, {total} in all"
+    return f"{subject}{master}: {each} per {unit} each, {told(shared.total)} in all"
 
 
 def pids_text(pids: Sequence[int]) -> str:

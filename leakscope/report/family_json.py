@@ -32,10 +32,13 @@ def render_family_json(family: FamilyDiagnosis) -> str:
 
 def _finding(shared: SharedFinding) -> Json:
     slowest, fastest = shared.slopes
+    rates = {"slowest": slowest, "fastest": fastest, "total": shared.total}
+    is_of_bytes = shared.finding.growth.is_of_bytes
     return {
         "finding": finding_document(shared.finding),
         "from_pid": shared.member.pid,
-        "objects": {"slowest": slowest, "fastest": fastest, "total": shared.total},
+        "objects": dict.fromkeys(rates, 0.0) if is_of_bytes else rates,
+        "bytes": rates if is_of_bytes else None,
         "found_in": [
             {
                 "pid": share.member.pid,

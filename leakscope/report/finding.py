@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from leakscope.model.finding import Diagnosis, Finding, Status
 from leakscope.report.cohorts import cohorts_text
+from leakscope.report.descriptors import opened_text
 from leakscope.report.layout import Page, Span, Style
-from leakscope.report.text import short_count, sparkline, type_text
+from leakscope.report.text import bytes_text, short_count, sparkline, type_text
 from leakscope.report.tree import holder_index, put_chain, site_text
+from leakscope.report.unheld import put_looks, unheld_text
 from leakscope.report.wording import (
     bytes_rate_text,
     companions_text,
+    exhausted_text,
     filling_text,
     kept_text,
     length_text,
@@ -28,7 +31,10 @@ def put_finding(page: Page, finding: Finding, diagnosis: Diagnosis, place: int) 
     scaled = scaled_text(finding.growth, diagnosis)
     if scaled:
         page.put(scaled, indent="  ")
+    if finding.exhausted is not None:
+        page.put(exhausted_text(finding.exhausted), indent="  ")
     put_holder(page, finding, diagnosis)
+    put_looks(page, finding.unheld)
     companions = companions_text(finding)
     if companions:
         page.labelled("with it", companions)
@@ -59,13 +65,17 @@ def _put_headline(page: Page, finding: Finding, title: str) -> None:
     if size := bytes_rate_text(finding):
         fields.append(size)
     if len(finding.series) > 1:
-        first, last = short_count(finding.series[0]), short_count(finding.series[-1])
+        short = bytes_text if finding.growth.is_of_bytes else short_count
+        first, last = short(finding.series[0]), short(finding.series[-1])
         fields.append(f"{first} {sparkline(finding.series, 16)} {last}")
     page.put(*fields, hang="  ")
 
 
 def put_holder(page: Page, finding: Finding, diagnosis: Diagnosis) -> None:
-    """Add the way to what `finding` is about; what accumulates is said where the holder is."""
+    """Add the way to what `finding` is about, or what it is.
+
+    What accumulates is said where the holder is.
+    """
     holder = finding.holder
     index = None if holder is None else holder_index(finding.chain, holder)
     if holder is not None and index is None:
@@ -73,6 +83,10 @@ def put_holder(page: Page, finding: Finding, diagnosis: Diagnosis) -> None:
     notes = {}
     if holder is not None and index is not None:
         notes[index] = f"accumulates here: {filling_text(holder, diagnosis)}"
+    if finding.unheld:
+        notes[0] = unheld_text(finding.unheld)
     put_chain(page, finding.chain, notes=notes)
-    if holder is None and not finding.chain:
+    if holder is None and not finding.chain and finding.types:
         page.labelled("held by", f"not known: {unknown_text(diagnosis)}")
+    if finding.opened:
+        page.labelled("opened", *map(opened_text, finding.opened))

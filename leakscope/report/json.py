@@ -5,9 +5,12 @@ from __future__ import annotations
 from leakscope import __version__
 from leakscope.model.finding import Diagnosis, Finding, Forecast
 from leakscope.model.measurement import REPORT_SCHEMA
+from leakscope.model.memory import LayerGrowth, LayerKind
 from leakscope.model.trend import Trend
 from leakscope.report.cohorts import cohorts_document
 from leakscope.report.documents import Json, chain, dump, interval, site
+from leakscope.report.memory import LAYER_NAMES
+from leakscope.report.unheld import unheld_document
 
 SCHEMA = REPORT_SCHEMA
 
@@ -56,10 +59,24 @@ def report_document(diagnosis: Diagnosis) -> dict[str, Json]:
             {"key": each.key, "label": each.label, "reason": each.reason}
             for each in diagnosis.not_leaks
         ],
-        "layers": None,
+        "layers": _layers(diagnosis.layers),
         "rss": _rss(diagnosis.rss, diagnosis.rss_series),
         "forecast": _forecast(diagnosis.forecast),
         "caveats": diagnosis.caveats,
+    }
+
+
+def _layers(growth: LayerGrowth | None) -> Json:
+    """Return the layers of resident memory by name: bytes at first and at last, and per work."""
+    if growth is None:
+        return None
+    return {
+        LAYER_NAMES[kind]: {
+            "first_bytes": growth.first.ledger.of(kind),
+            "last_bytes": growth.last.ledger.of(kind),
+            "bytes_per_work": growth.rate(kind),
+        }
+        for kind in LayerKind
     }
 
 
@@ -98,6 +115,19 @@ def finding_document(finding: Finding) -> Json:
         "why": finding.why,
         "series": finding.series,
         "cohorts": cohorts_document(finding.cohorts),
+        "unheld": [unheld_document(each) for each in finding.unheld],
+        "exhausted": None
+        if finding.exhausted is None
+        else {"limit": finding.exhausted.limit, "seconds": finding.exhausted.seconds},
+        "opened": [
+            {
+                "kind": each.kind,
+                "where": each.where or None,
+                "state": each.state or None,
+                "descriptors": each.descriptors,
+            }
+            for each in finding.opened
+        ],
     }
 
 

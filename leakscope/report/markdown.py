@@ -38,6 +38,7 @@ from leakscope.report.verdict import (
 from leakscope.report.wording import (
     bytes_rate_text,
     companions_text,
+    exhausted_text,
     kept_text,
     pace_text,
     scaled_text,
@@ -123,9 +124,15 @@ def _row(finding: Finding, standing: Standing) -> list[str]:
         mark,
         code(type_text(finding.type)),
         prose(f"{pace}, {size}" if size else pace),
-        code(finding.holder.path) if finding.holder is not None else "not known",
+        _holder(finding),
         code(site_text(finding.allocated_at[0])) if finding.allocated_at else "",
     ]
+
+
+def _holder(finding: Finding) -> str:
+    if finding.holder is None:
+        return "not known" if finding.types else ""
+    return code(finding.holder.path)
 
 
 def _fold(finding: Finding, diagnosis: Diagnosis) -> str:
@@ -133,8 +140,10 @@ def _fold(finding: Finding, diagnosis: Diagnosis) -> str:
     title = f"{finding.id}: {html_code(type_text(finding.type))}{place}, {finding.status.value}"
     page = Page(_WIDEST)
     put_holder(page, finding, diagnosis)
+    gone = finding.exhausted
     items = [
         ("growth", scaled_text(finding.growth, diagnosis).removeprefix("= ")),
+        ("limit", "" if gone is None else exhausted_text(gone)),
         ("with it", companions_text(finding)),
         ("cohorts", cohorts_text(finding.cohorts) if finding.cohorts else ""),
         (

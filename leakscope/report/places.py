@@ -39,6 +39,10 @@ class Checkout:
         return path
 
 
+_LOOPS = ("_run_once", "run_forever", "unrolled_run")
+"""What functions are called that run the callbacks of an event loop: asyncio's, trio's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of a file of the repository."""
@@ -48,12 +52,22 @@ class Line:
 
 
 def line_of(finding: Finding, checkout: Checkout) -> Line | None:
-    """Return the innermost line of the repository that allocates what accumulates, if known."""
+    """Return the innermost line of the repository that allocates what accumulates, if known.
+
+    Calls outside of an event loop only run it: they do not ask for what it calls.
+    """
     for site in finding.allocated_at:
+        if _runs_a_loop(site):
+            return None
         path = checkout.path_of(site)
         if path is not None:
             return Line(path, site.line)
     return None
+
+
+def _runs_a_loop(site: Site) -> bool:
+    name = site.function.rpartition(".")[2]
+    return name in _LOOPS or site.file.endswith("asyncio/runners.py")
 
 
 def file_of(finding: Finding, diagnosis: Diagnosis, checkout: Checkout) -> str | None:

@@ -3,7 +3,7 @@
 At the line of the repository that allocates what accumulates, if allocation was traced. Else at the
 beginning of the file of the module that holds it, if that is a source of the repository. Else the
 module, or the program that was started, is named and not located: the address is the name itself,
-`gateway.audit`, and its description says that the file is not known.
+`shop.audit`, and its description says that the file is not known.
 Code scanning asks for an address and shows one that is no file of the repository as it is, without
 a preview of code. A path made up from the name could be another file.
 """

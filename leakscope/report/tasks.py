@@ -5,6 +5,7 @@ from __future__ import annotations
 from leakscope.model.evidence import Site
 from leakscope.model.tasks import TaskGroup, TaskPicture
 from leakscope.report.documents import Json, chain, dump, site
+from leakscope.report.groups import put_groups
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.text import bytes_text, milliseconds, plural, type_text
 from leakscope.report.tree import put_chain
@@ -27,12 +28,8 @@ def render_tasks(picture: TaskPicture, *, width: int = 100, color: bool = False)
             f"of {plural(picture.unknown, 'more task')} the file does not tell where they wait",
             hang="  ",
         )
-    for group in picture.groups:
-        page.blank()
-        _put_group(page, group)
-    if picture.more_groups:
-        page.blank()
-        page.put(f"and in {plural(picture.more_groups, 'more place')} (--limit shows more)")
+    more = f"in {plural(picture.more_groups, 'more place')}" if picture.more_groups else ""
+    put_groups(page, picture.groups, _put_group, more)
     return page.text()
 
 
@@ -60,6 +57,7 @@ def _document(group: TaskGroup) -> Json:
         "tasks": group.tasks,
         "calls": [site(call) for call in group.calls],
         "waits_for": group.waits_for or None,
+        "about_to_run": group.waits_for == "",
         "retained_bytes": group.retained_bytes,
         "never_finish": group.stranded,
         "chain": chain(group.chain),
@@ -77,7 +75,7 @@ def _put_group(page: Page, group: TaskGroup) -> None:
         page.labelled("at" if not place else "in", _call(call))
     if group.waits_for:
         page.labelled("for", type_text(group.waits_for))
-    else:
+    elif group.waits_for is not None:
         page.labelled("for", "nothing: about to run")
     if group.chain:
         page.put("held by", indent="  ")
@@ -89,9 +87,9 @@ def _fate(group: TaskGroup) -> str:
     if not group.stranded:
         return ""
     if group.tasks == 1:
-        return "it can never finish: nothing else leads to what it awaits"
+        return "it can never finish unless cancelled: nothing can wake it"
     who = "all" if group.stranded == group.tasks else f"{group.stranded:,} of them"
-    return f"{who} can never finish: nothing else leads to what they await"
+    return f"{who} can never finish unless cancelled: nothing can wake them"
 
 
 def _call(call: Site) -> str:

@@ -15,6 +15,7 @@ from leakscope.report.verdict import (
     ending_text,
     interpreter_text,
     label_text,
+    layer_texts,
     limit_text,
     measured_text,
     pause_text,
@@ -88,6 +89,9 @@ def _put_rss(page: Page, diagnosis: Diagnosis) -> None:
     if len(series) > 2:
         fields.append(sparkline(series, 16))
     put_row(page, "RSS", *fields)
+    layers = layer_texts(diagnosis)
+    if layers:
+        put_row(page, "", *layers)
 
 
 def _put_not_leaks(page: Page, diagnosis: Diagnosis) -> None:

@@ -9,6 +9,7 @@ from leakscope.report.documents import Json, dump
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.table import FigureColumn, put_table
 from leakscope.report.text import bytes_text, milliseconds, plural, type_text
+from leakscope.report.unheld import put_unheld_table, unheld_type_document
 
 SCHEMA = "leakscope.top/1"
 
@@ -32,6 +33,8 @@ def render_top(top: HeapTop, *, width: int = 100, color: bool = False) -> str:
     if top.types:
         columns = _type_columns(top.types)
         put_table(page, columns, "type", [type_text(each.type) for each in top.types])
+    elif top.unheld:
+        put_unheld_table(page, top.unheld)
     elif top.objects:
         put_table(page, _object_columns(top.objects), "object", [_named(o) for o in top.objects])
     else:
@@ -66,6 +69,7 @@ def render_top_json(top: HeapTop) -> str:
                 }
                 for each in top.objects
             ],
+            "unheld": [unheld_type_document(each) for each in top.unheld],
         }
     )
 

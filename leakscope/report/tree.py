@@ -1,4 +1,4 @@
-"""A retention chain as a tree: one line per reference, from the root down."""
+"""Retention chains as trees, one line per reference from the root down; stacks, one per call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from leakscope.model.evidence import Site, Step
 from leakscope.model.finding import Holder
 from leakscope.report.layout import Page, Span, Style
-from leakscope.report.text import printable, type_text
+from leakscope.report.text import plural, printable, type_text
 
 _LONGEST = 14
 """Steps; of longer chains the middle is left out."""
@@ -57,8 +57,23 @@ def holder_index(chain: Sequence[Step], holder: Holder) -> int | None:
 
 
 def site_text(site: Site) -> str:
-    """Return `gateway/audit.py:88 in enqueue`."""
+    """Return `shop/audit.py:88 in enqueue`."""
     return f"{printable(site.file)}:{site.line} in {printable(site.function)}"
+
+
+def put_calls(
+    page: Page, calls: Sequence[Site], shown: int, *, nowhere: str, more: str = ""
+) -> None:
+    """Add a stack to `page`, innermost call first; `nowhere` if it has none.
+
+    Of more calls than `shown` the rest is counted; `more` is what is said after their number.
+    """
+    if not calls:
+        page.labelled("in", nowhere)
+    for place, call in enumerate(calls[:shown]):
+        page.labelled("in" if not place else "from", site_text(call))
+    if len(calls) > shown:
+        page.labelled("from", plural(len(calls) - shown, "more call") + more)
 
 
 def _spelled(steps: Sequence[Step]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from leakscope.model.finding import Diagnosis, Forecast, NotLeak, Verdict
+from leakscope.model.memory import LayerKind
 from leakscope.model.target import Target
 from leakscope.report.text import bytes_text, duration, milliseconds, number, plural
 
@@ -16,6 +17,8 @@ VERDICTS = {
 
 _IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
 _LONGEST_COMMAND = 300
+_SLIGHT = 0.02
+"""Share of the layer that grew most, below which another one is left out."""
 
 
 def advice_text(diagnosis: Diagnosis) -> str:
@@ -62,6 +65,25 @@ def rss_texts(diagnosis: Diagnosis) -> list[str]:
             f"[{bytes_text(slope.low)}, {bytes_text(slope.high)}], {diagnosis.rss.label.value}"
         )
     return texts
+
+
+def layer_texts(diagnosis: Diagnosis) -> list[str]:
+    """Return the layers of resident memory that grew or shrank, most first; nothing if none did."""
+    growth = diagnosis.layers
+    if growth is None:
+        return []
+    rates = {kind: growth.rate(kind) for kind in LayerKind}
+    most = max(abs(rate) for rate in rates.values())
+    ordered = sorted(LayerKind, key=lambda kind: -abs(rates[kind]))
+    told = [
+        f"{kind.value} {bytes_text(rates[kind], signed=True)}"
+        for kind in ordered
+        if most and abs(rates[kind]) >= _SLIGHT * most
+    ]
+    if not told:
+        return []
+    whole = f"{bytes_text(growth.resident_rate, signed=True)}/{growth.unit} ="
+    return [f"after warm-up {whole}", " · ".join(told)]
 
 
 def measured_text(diagnosis: Diagnosis) -> str:

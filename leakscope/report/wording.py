@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from leakscope.model.finding import Diagnosis, Finding, Growth, Holder
+from leakscope.model.finding import Diagnosis, Exhausted, Finding, Growth, Holder
 from leakscope.model.recording import CaptureKind
 from leakscope.report.text import (
     bytes_text,
+    duration,
     interval_text,
     many,
     number,
@@ -42,22 +43,33 @@ def occurrences(findings: Sequence[Finding]) -> tuple[int, ...]:
 
 
 def pace_text(finding: Finding) -> str:
-    """Return how many objects come with each unit of work: `+1.00`."""
+    """Return how many objects come with each unit of work: `+1.00`; of memory how much."""
+    memory = finding.growth.of_memory
+    if memory is not None:
+        return bytes_text(memory.estimate, signed=True)
     return number(finding.growth.objects.estimate, signed=True)
 
 
 def spread_text(finding: Finding) -> str:
     """Return the interval around the rate: `[0.99, 1.01]`."""
-    objects = finding.growth.objects
+    memory, objects = finding.growth.of_memory, finding.growth.objects
+    if memory is not None:
+        return f"[{bytes_text(memory.low)}, {bytes_text(memory.high)}]"
     return interval_text(objects.estimate, objects.low, objects.high)
 
 
 def bytes_rate_text(finding: Finding) -> str:
     """Return `+1.9 KiB/request`; nothing if sizes are not known."""
     growth = finding.growth
-    if growth.bytes is None:
+    if growth.bytes is None or growth.is_of_bytes:
         return ""
     return f"{bytes_text(growth.bytes.estimate, signed=True)}/{growth.unit}"
+
+
+def exhausted_text(exhausted: Exhausted) -> str:
+    """Return `out of open descriptors in 7m (limit 20,000)`."""
+    when = f"in {duration(exhausted.seconds)}" if exhausted.seconds >= 1 else "any moment"
+    return f"out of open descriptors {when} (limit {exhausted.limit:,})"
 
 
 def scaled_text(growth: Growth, diagnosis: Diagnosis) -> str:

@@ -79,13 +79,19 @@ def decode(
         kind=manifest.kind,
         work_unit=manifest.work_unit,
         censuses=_decode_censuses(tables),
-        evidence=replace(decode_evidence(tables), modules=manifest.modules),
+        evidence=replace(
+            decode_evidence(tables, manifest.allocated_for, manifest.unheld),
+            modules=manifest.modules,
+            opened=manifest.opened,
+            most_open=manifest.most_open,
+        ),
         ending=manifest.ending,
         at_rest=manifest.at_rest,
         limit=manifest.limit,
         caveats=manifest.caveats,
         leakscope=manifest.leakscope,
         heaps=heaps,
+        layers=manifest.layers,
     )
 
 

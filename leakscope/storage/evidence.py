@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from leakscope.model.evidence import (
     EntryShare,
@@ -12,6 +13,7 @@ from leakscope.model.evidence import (
     SiteGrowth,
     Step,
     TypeEvidence,
+    Unheld,
 )
 from leakscope.storage.stacks import decode_stacks, encode_stacks, stack_table
 from leakscope.storage.tables import BadTable, Column, Kind, Table, TableSpec, grouped, owners
@@ -101,18 +103,29 @@ def encode_evidence(evidence: Evidence) -> list[Table]:
     ]
 
 
-def decode_evidence(tables: Mapping[str, Table]) -> Evidence:
-    """Return the evidence that `tables` (by name) hold. Raises `BadTable` on contradictions."""
+def decode_evidence(
+    tables: Mapping[str, Table],
+    allocated_for: Sequence[tuple[int, str]] = (),
+    unheld: Mapping[int, Unheld] | None = None,
+) -> Evidence:
+    """Return the evidence that `tables` (by name) hold. Raises `BadTable` on contradictions.
+
+    `allocated_for`: holder and type of each allocation, or nothing. `unheld`: what nobody holds, by
+    row of its type.
+    """
     holders, types = tables[HOLDERS.name], tables[SUSPECT_TYPES.name]
     steps = _decode_steps(tables[STEPS.name], holders.rows, types.rows)
+    lost = unheld or {}
+    if any(row >= types.rows for row in lost):
+        raise BadTable("the manifest tells of types that evidence_types does not have")
     suspects = zip(types.texts("type"), types.ints("objects"), strict=True)
     return Evidence(
         holders=_decode_holders(holders, steps, tables[SHARES.name]),
         types=tuple(
-            TypeEvidence(name, objects, tuple(steps["type", "chain"][row]))
+            TypeEvidence(name, objects, tuple(steps["type", "chain"][row]), lost.get(row))
             for row, (name, objects) in enumerate(suspects)
         ),
-        sites=_decode_allocations(tables[ALLOCATIONS.name], tables[FRAMES.name]),
+        sites=_decode_allocations(tables[ALLOCATIONS.name], tables[FRAMES.name], allocated_for),
     )
 
 
@@ -237,7 +250,17 @@ def _encode_allocations(growths: Sequence[SiteGrowth]) -> list[Table]:
     ]
 
 
-def _decode_allocations(table: Table, frames: Table) -> tuple[SiteGrowth, ...]:
+def _decode_allocations(
+    table: Table, frames: Table, allocated_for: Sequence[tuple[int, str]]
+) -> tuple[SiteGrowth, ...]:
     stacks = decode_stacks(frames, table.rows)
     growths = zip(stacks, table.ints("bytes"), table.ints("blocks"), strict=True)
-    return tuple(SiteGrowth(*growth) for growth in growths)
+    found = tuple(SiteGrowth(*growth) for growth in growths)
+    if not allocated_for:
+        return found
+    if len(allocated_for) != len(found):
+        raise BadTable("evidence_allocations are others than the manifest tells of")
+    return tuple(
+        replace(growth, holder=holder, type=name)
+        for growth, (holder, name) in zip(found, allocated_for, strict=True)
+    )

@@ -17,7 +17,7 @@ from leakscope.storage.errors import (
     NewerFormat,
     UnsavableRecording,
 )
-from leakscope.storage.heaps import HEAP_TABLES, decode_heaps
+from leakscope.storage.heaps import decode_heaps, heap_tables
 from leakscope.storage.output import refuse_unwritable, written_atomically
 from leakscope.storage.tables import BadTable, Stream, Table, TableSpec
 
@@ -131,7 +131,7 @@ class _Members:
         self._opened = opened
         self.manifest = _manifest(path, opened)
         base = {spec.member for spec in codec.TABLES}
-        full = base | {spec.member for spec in HEAP_TABLES}
+        full = base | {spec.member for spec in heap_tables(self.manifest.version)}
         self.has_heaps = (
             self.manifest.version >= _FIRST_WITH_HEAPS and len(opened.names) > len(base) + 1
         )
@@ -143,7 +143,12 @@ class _Members:
             raise CorruptedFile(f"{path} is damaged: it does not hold the tables of its format")
 
     def table(self, spec: TableSpec) -> Table:
-        """Return a table. Raises `BadTable` for what it says."""
+        """Return a table, empty if this version of the format has none.
+
+        Raises `BadTable` for what it says.
+        """
+        if spec.member not in self.manifest.members:
+            return Table.of(spec, ())
         return parquet.from_parquet(spec, *self._checked(spec))
 
     def stored(self, spec: TableSpec) -> parquet.StoredTable:

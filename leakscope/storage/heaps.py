@@ -25,7 +25,13 @@ from leakscope.storage.graphs import (
 )
 from leakscope.storage.names import NAME_TABLES, decode_names, encode_names
 from leakscope.storage.parquet import StoredTable
-from leakscope.storage.roots import ROOT_TABLES, decode_roots, encode_roots
+from leakscope.storage.roots import (
+    ROOT_TABLES,
+    THREAD_CALLS,
+    THREAD_IDS,
+    decode_roots,
+    encode_roots,
+)
 from leakscope.storage.tables import (
     BadTable,
     Column,
@@ -61,6 +67,13 @@ HEAP_CONTAINERS = container_table(
 _SMALL = (HEAPS, HEAP_TYPES, HEAP_CONTAINERS, *ROOT_TABLES, *NAME_TABLES)
 HEAP_TABLES = (*_SMALL, OBJECTS, REFERENCES)
 """In the order of the file."""
+_SINCE = {THREAD_IDS.name: 3, THREAD_CALLS.name: 3}
+"""The version of the format that brought a table, if not the first with heaps."""
+
+
+def heap_tables(version: int) -> tuple[TableSpec, ...]:
+    """Return the tables of heaps in a version of the format."""
+    return tuple(spec for spec in HEAP_TABLES if _SINCE.get(spec.name, 0) <= version)
 
 
 def encode_heaps(heaps: Sequence[HeapImage]) -> list[Table | Stream]:

@@ -6,22 +6,25 @@ import json
 import math
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import cast
 
-from leakscope.model.evidence import ModuleFile
+from leakscope.model.evidence import ModuleFile, Opened, Step, Unheld
+from leakscope.model.memory import Layer, LayerKind, LayerReading, Ledger
 from leakscope.model.recording import CaptureKind, Ending, Recording
 from leakscope.model.target import MemoryLimit, Target
 from leakscope.storage.surrogates import from_utf8_text, to_utf8_text
 
 FORMAT = "leakscope.recording"
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # 1: types, containers, census and evidence_* tables.
 # 2: and, exactly when heap snapshots were kept, heaps, heap_types, heap_containers, modules,
 #    threads, locals, names, labels, suspensions, suspension_frames, objects and references.
+# 3: with these also thread_ids and thread_calls.
 
 MEMBER = "manifest.json"
+_LEDGER_COUNTS = ("resident", "objects", "garbage", "threads", "swapped")
 MAX_BYTES = 16 << 20
 
 
@@ -75,6 +78,16 @@ class Manifest:
     at_rest: bool = False
     modules: tuple[ModuleFile, ...] = ()
     """What the evidence says of the files of modules."""
+    allocated_for: tuple[tuple[int, str], ...] = ()
+    """Holder and type of each row of `evidence_allocations`; none where none of them is known."""
+    unheld: Mapping[int, Unheld] = field(default_factory=dict)
+    """What nobody holds, by row of `evidence_types`."""
+    layers: tuple[LayerReading, ...] = ()
+    """Where resident memory went."""
+    opened: tuple[Opened, ...] = ()
+    """What the evidence says of descriptors that came and stayed."""
+    most_open: int | None = None
+    """How many of them there may be, if that was asked."""
 
 
 def encode(recording: Recording, members: Mapping[str, MemberInfo], host: Host) -> bytes:
@@ -102,6 +115,11 @@ def encode(recording: Recording, members: Mapping[str, MemberInfo], host: Host) 
         "limit": None if limit is None else {"bytes": limit.limit_bytes, "source": limit.source},
         "caveats": list(recording.caveats),
         "modules": [asdict(module) for module in recording.evidence.modules],
+        "allocated_for": _allocated_for(recording),
+        "unheld": _unheld(recording),
+        "layers": [_reading(each) for each in recording.layers],
+        "opened": [asdict(each) for each in recording.evidence.opened],
+        "most_open": recording.evidence.most_open,
         "members": {name: asdict(info) for name, info in members.items()},
     }
     try:
@@ -153,6 +171,11 @@ def decode(content: bytes) -> Manifest:
         },
         at_rest=_flag(how, "at_rest"),
         modules=_modules(document),
+        allocated_for=_owners(document),
+        unheld=_decoded_unheld(document),
+        layers=_layers(document),
+        opened=_opened(document),
+        most_open=None if document.get("most_open") is None else _count(document, "most_open"),
     )
 
 
@@ -251,10 +274,124 @@ def _number(document: Mapping[str, object], key: str) -> float:
 
 def _modules(document: Mapping[str, object]) -> tuple[ModuleFile, ...]:
     """Return the files of modules; what was written before they were known has none."""
-    listed = document.get("modules", [])
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise BadManifest("'modules' is no list")
+    listed = _listed(document, "modules")
     return tuple(ModuleFile(_text(item, "name"), _text(item, "file")) for item in listed)
+
+
+def _allocated_for(recording: Recording) -> list[dict[str, object]]:
+    sites = recording.evidence.sites
+    if not any(site.holder or site.type for site in sites):
+        return []
+    return [{"holder": site.holder, "type": site.type} for site in sites]
+
+
+def _owners(document: Mapping[str, object]) -> tuple[tuple[int, str], ...]:
+    """Return whose allocations are told; what was written before that was known has none."""
+    listed = _listed(document, "allocated_for")
+    return tuple((_address(item, "holder"), _text(item, "type")) for item in listed)
+
+
+def _unheld(recording: Recording) -> list[dict[str, object]]:
+    """Return what nobody holds of suspected types, each with the row of its type."""
+    return [
+        {
+            "row": row,
+            "type": unheld.type,
+            "objects": unheld.objects,
+            "references": unheld.references,
+            "retained_bytes": unheld.retained_bytes,
+            "looks": [{"edge": step.edge, "type": step.type} for step in unheld.looks],
+            "more": unheld.more,
+        }
+        for row, each in enumerate(recording.evidence.types)
+        for unheld in [each.unheld]
+        if unheld is not None
+    ]
+
+
+def _decoded_unheld(document: Mapping[str, object]) -> Mapping[int, Unheld]:
+    """Return what nobody holds by row of its type; what was written before that has none."""
+    return {
+        _count(item, "row"): Unheld(
+            type=_text(item, "type"),
+            objects=_count(item, "objects"),
+            references=_count(item, "references"),
+            retained_bytes=_count(item, "retained_bytes"),
+            looks=tuple(
+                Step(_text(step, "edge"), _text(step, "type")) for step in _listed(item, "looks")
+            ),
+            more=_count(item, "more"),
+        )
+        for item in _listed(document, "unheld")
+    }
+
+
+def _opened(document: Mapping[str, object]) -> tuple[Opened, ...]:
+    """Return what came and stayed open; what was written before that was told has nothing."""
+    return tuple(
+        Opened(
+            kind=_text(item, "kind"),
+            where=_text(item, "where"),
+            state=_text(item, "state"),
+            descriptors=_count(item, "descriptors"),
+        )
+        for item in _listed(document, "opened")
+    )
+
+
+def _listed(document: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
+    """Return a list of parts, empty where there is none."""
+    listed = document.get(key, [])
+    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+        raise BadManifest(f"{key!r} is no list")
+    return listed
+
+
+def _address(document: Mapping[str, object], key: str) -> int:
+    value = document.get(key)
+    if type(value) is not int or not 0 <= value < 1 << 64:
+        raise BadManifest(f"{key!r} is no address")
+    return value
+
+
+def _reading(reading: LayerReading) -> dict[str, object]:
+    ledger = reading.ledger
+    numbers = {name: getattr(ledger, name) for name in _LEDGER_COUNTS}
+    return {
+        "at": reading.at,
+        "work": reading.work,
+        **numbers,
+        "remainder": ledger.remainder,
+        "allocator": ledger.allocator,
+        "tells_free": ledger.tells_free,
+        "pause_ms": ledger.pause_ms,
+        "bytes": {layer.kind.name.lower(): layer.bytes for layer in ledger.layers},
+    }
+
+
+def _layers(document: Mapping[str, object]) -> tuple[LayerReading, ...]:
+    """Return where memory went; what was written before that was looked at does not tell."""
+    listed = _listed(document, "layers")
+    return tuple(map(_decoded_reading, listed))
+
+
+def _decoded_reading(document: Mapping[str, object]) -> LayerReading:
+    sizes = _part(document, "bytes")
+    remainder = document.get("remainder")
+    if type(remainder) is not int or not -(1 << 63) <= remainder < 1 << 63:
+        raise BadManifest("'remainder' is no number of bytes")
+    return LayerReading(
+        at=_number(document, "at"),
+        work=None if document.get("work") is None else _number(document, "work"),
+        ledger=Ledger(
+            **{name: _count(document, name) for name in _LEDGER_COUNTS},
+            layers=tuple(Layer(kind, _count(sizes, kind.name.lower())) for kind in LayerKind),
+            remainder=remainder,
+            allocator=_text(document, "allocator"),
+            tells_free=_flag(document, "tells_free"),
+            pause_ms=_number(document, "pause_ms"),
+        ),
+    )
 
 
 def _limit(document: Mapping[str, object]) -> MemoryLimit | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from leakscope.model.evidence import Site
 from leakscope.model.roots import HeapRoots, LocalRoot, ModuleRoot, ThreadRoot
+from leakscope.storage.stacks import decode_stacks, encode_stacks, stack_table
 from leakscope.storage.tables import Column, Kind, Table, TableSpec, grouped, owners
 
 MODULES = TableSpec(
@@ -39,12 +40,23 @@ LOCALS = TableSpec(
         Column("function", Kind.TEXT),
     ),
 )
-ROOT_TABLES = (MODULES, THREADS, LOCALS)
+THREAD_IDS = TableSpec(
+    "thread_ids",
+    "what the kernel calls a thread, where that is known; `thread` is a row of `threads`",
+    (Column("thread", Kind.COUNT), Column("native_id", Kind.COUNT)),
+)
+THREAD_CALLS = stack_table(
+    "thread_calls",
+    "one line of what a thread runs, innermost first; `thread` is a row of `threads`",
+    "thread",
+)
+ROOT_TABLES = (MODULES, THREADS, LOCALS, THREAD_IDS, THREAD_CALLS)
 
 
 def encode_roots(roots: Sequence[HeapRoots]) -> list[Table]:
     """Return the tables of the roots of each heap, in the order of `ROOT_TABLES`."""
     of_heaps = list(enumerate(roots))
+    threads = [thread for each in roots for thread in each.threads]
     return [
         Table.of(
             MODULES, ((i, each.address, each.name) for i, r in of_heaps for each in r.modules)
@@ -58,18 +70,23 @@ def encode_roots(roots: Sequence[HeapRoots]) -> list[Table]:
             ),
         ),
         Table.of(LOCALS, (_local_row(i, each) for i, r in of_heaps for each in r.locals)),
+        Table.of(THREAD_IDS, ((i, t.native_id) for i, t in enumerate(threads) if t.native_id)),
+        encode_stacks(THREAD_CALLS, [thread.calls for thread in threads]),
     ]
 
 
 def decode_roots(tables: Mapping[str, Table], heaps: int) -> list[HeapRoots]:
     """Return the roots of each heap. Raises `BadTable` on contradictions."""
-    modules, threads, variables = (tables[spec.name] for spec in ROOT_TABLES)
+    modules, threads, variables, ids, calls = (tables[spec.name] for spec in ROOT_TABLES)
+    native = dict(zip(owners(ids, "thread", threads.rows), ids.ints("native_id"), strict=True))
     module_rows = zip(modules.ints("address"), modules.texts("name"), strict=True)
     thread_rows = zip(
         threads.ints("ident"),
         threads.texts("name"),
         threads.ints("storage"),
         threads.ints("context"),
+        [native.get(row, 0) for row in range(threads.rows)],
+        decode_stacks(calls, threads.rows),
         strict=True,
     )
     by_heap = zip(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -16,8 +17,10 @@ from leakscope.capture.heapstream import BrokenStream, HeapUnreadable, SnapshotF
 from leakscope.capture.interface import Capture, Planted, Planting, Reading
 from leakscope.capture.native import NativeCapture, NotEnoughMemory
 from leakscope.capture.portable import PortableCapture
+from leakscope.capture.sampling import AllocationSampler, SamplingRefused
 from leakscope.capture.session import Session
 from leakscope.errors import LeakscopeError, UsageError
+from leakscope.model.allocation import Samples
 from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
 from leakscope.model.image import HeapImage
 from leakscope.model.recording import CaptureKind
@@ -26,13 +29,17 @@ from leakscope.watching.heap_evidence import explain
 from leakscope.watching.heap_keeping import kept, view_of
 from leakscope.watching.heap_live import live_reading
 from leakscope.watching.heap_roots import KnownObjects
+from leakscope.watching.heap_sites import allocated_in
 from leakscope.watching.heap_view import HeapView
+from leakscope.watching.stray_watch import StrayWatch
 
 REMEMBERED_AT = 2
 REMEMBERED_AT_ONCE = 2_000_000
 """Objects up to which a heap is remembered at this census, not only when it is looked into."""
 BYTES_PER_OBJECT = 200
 """Memory that leakscope needs for a heap while it looks into it, at most."""
+SAMPLE_BYTES = 64 * 1024
+"""Bytes allocated per sample while it is asked where what grows is allocated."""
 LARGEST = 30_000_000
 """Objects that can be looked into within about half a minute."""
 
@@ -74,16 +81,22 @@ class FrozenCensusCapture:
     """Counts in frozen copies of the heap, and looks there for who holds the suspects.
 
     Either holds the target up for the length of one fork. Where a copy with all references cannot
-    be had, evidence comes from Python source that runs in the target. So do allocation sites, and
-    the places where functions are defined.
+    be had, evidence comes from Python source that runs in the target. So do the places where
+    functions are defined, and where objects were allocated if all of that is to be traced.
     """
 
-    def __init__(self, native: NativeCapture, portable: PortableCapture) -> None:
+    def __init__(
+        self, native: NativeCapture, portable: PortableCapture, sampler: AllocationSampler
+    ) -> None:
         self._native = native
+        self._sampler = sampler
+        self._samples: Samples | None = None
+        self._is_sampling = False
         self._portable = portable
         self._known: KnownObjects | None = None
         self._censuses = self._objects = 0
         self._traces = False
+        self.strays = StrayWatch()
         self._caveats: list[str] = []
 
     @property
@@ -94,7 +107,7 @@ class FrozenCensusCapture:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What readers of its figures must know."""
-        return (*self._native.caveats, *self._caveats)
+        return (*self._native.caveats, *self._caveats, *self._sampled())
 
     def census(self) -> Reading:
         """Count what is alive now; see `Capture.census`.
@@ -109,22 +122,26 @@ class FrozenCensusCapture:
         if late and self._objects <= REMEMBERED_AT_ONCE:
             with suppress(*UNREADABLE, *UNEXPLAINED), self._native.snapshot() as heap:
                 self._known = KnownObjects.of(heap.heap.snapshot)
+                self.follow(view_of(heap))
         return reading
 
     def census_of_live(self) -> Reading:
         """Count what is alive now, without cyclic garbage that gc has not got to yet.
 
-        That takes a snapshot: the pause is the same, the copy works longer than for a census.
-        What there is at the second time is remembered, to tell later what is new. Raises
-        `HeapTooLarge`, `KernelsMissing`, or what a snapshot raises.
+        Where the collector is off it never gets to that, so it counts. Counting takes a snapshot:
+        the pause is the same, the copy works longer than for a census. What there is at the second
+        time is remembered, to tell later what is new. Raises `HeapTooLarge`, `KernelsMissing`, or
+        what a snapshot raises.
         """
         self._require_room()
         with self._native.snapshot() as opened:
             view = view_of(opened)
+            self.follow(view)
+            collects = opened.names.collects()
         self._censuses += 1
         if self._censuses >= REMEMBERED_AT and self._known is None:
             self._known = KnownObjects.of(view.snapshot)
-        reading = live_reading(view)
+        reading = live_reading(view, with_garbage=not collects)
         self._objects = view.snapshot.objects
         return reading
 
@@ -145,6 +162,25 @@ class FrozenCensusCapture:
         self._portable.trace_allocations(on=on)
         self._traces = on
 
+    @property
+    def objects(self) -> int:
+        """How many objects the last census counted."""
+        return self._objects
+
+    def sample_allocations(self, *, on: bool) -> None:
+        """Start or stop sampling where objects are allocated; see `Capture`."""
+        if on == self._is_sampling:
+            return
+        try:
+            if on:
+                self._sampler.start(SAMPLE_BYTES)
+            else:
+                self._sampler.stop()
+        except SamplingRefused as problem:
+            self._caveat(f"Where what grows is allocated is not told: {problem}.")
+        else:
+            self._is_sampling = on
+
     def plant(self, objects: int) -> Planted:
         """Have the target keep so many more objects; see `Planting.plant`."""
         return self._portable.plant(objects)
@@ -160,18 +196,28 @@ class FrozenCensusCapture:
         at: float = 0.0,
         work: float | None = None,
         told: Callable[[str], None] = lambda _stage: None,
+        follow: bool = True,
     ) -> Iterator[HeapView]:
         """Freeze the heap and look into it; its copy waits until the block is left.
 
         `at` and `work` say when, for an image that is to be kept; `told` is told what is about to
-        be done. Raises `HeapTooLarge`,
+        be done. At the end of the block it is taken note of (see `follow`) unless that says no; a
+        block that asks the copy a last question does so itself. Raises `HeapTooLarge`,
         `KernelsMissing`, or what a snapshot raises.
         """
         self._require_room()
         told("objects and references")
         with self._native.snapshot() as heap:
-            yield view_of(heap, at=at, work=work, told=told)
+            view = view_of(heap, at=at, work=work, told=told)
+            yield view
+            if follow:
+                self.follow(view)
         self._known = KnownObjects.of(heap.heap.snapshot)
+
+    def follow(self, view: HeapView) -> None:
+        """Take note of what lacks references in a heap whose frozen copy waits."""
+        with suppress(LeakscopeError, *UNREADABLE, *UNEXPLAINED):
+            self.strays.see(view, time.time())
 
     def _require_room(self) -> None:
         if not kernels.available():
@@ -184,8 +230,14 @@ class FrozenCensusCapture:
     def _explained(self, suspects: Suspects) -> Evidence:
         if not suspects:
             return Evidence()
+        if not self._is_sampling:
+            with self.view() as view:
+                return explain(view, suspects, self._known)
+        self._samples = self._sampler.read()  # First: what is in the heap was allocated before.
         with self.view() as view:
-            return explain(view, suspects, self._known)
+            evidence = explain(view, suspects, self._known)
+            sites = allocated_in(view, self._samples, evidence.holders, suspects.types)
+        return replace(evidence, sites=sites)
 
     def _with_sites(self, evidence: Evidence) -> Evidence:
         """Add what only the interpreter itself can tell: source lines."""
@@ -202,7 +254,16 @@ class FrozenCensusCapture:
             replace(h, site=sites.get(h.address)) if h.address in unplaced else h
             for h in evidence.holders
         )
-        return replace(evidence, holders=holders, sites=told.sites)
+        return replace(evidence, holders=holders, sites=(*evidence.sites, *told.sites))
+
+    def _sampled(self) -> tuple[str, ...]:
+        if self._samples is None:
+            return ()
+        return (
+            f"In the last {max(1, round(self._samples.seconds))} s allocations were sampled, to "
+            f"tell where what grows is allocated: one per {SAMPLE_BYTES >> 10} KiB, "
+            f"{self._samples.taken:,} in all.",
+        )
 
     def _caveat(self, text: str) -> None:
         if text not in self._caveats:
@@ -274,4 +335,4 @@ def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) ->
         if choice is CaptureChoice.NATIVE or isinstance(problem, HeapUnreadable):
             raise
         return CarriedOnCapture(session, problem)
-    return FrozenCensusCapture(native, portable)
+    return FrozenCensusCapture(native, portable, AllocationSampler(session))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from leakscope.analysis.heapgraph import row_of
 from leakscope.capture.interface import Capture
-from leakscope.capture.process import identify
+from leakscope.capture.process import ProcessIdentity, identify
 from leakscope.errors import LeakscopeError, UsageError
 from leakscope.model.census import ContainerLength
 from leakscope.model.evidence import Evidence, HolderEvidence, Suspects
@@ -126,6 +127,29 @@ def explain_in(view: HeapView, what: str) -> Explanation | ObjectFacts:
     if found is None:
         raise UnknownType(f"no object of a type {what!r} is alive there")
     return found
+
+
+@contextmanager
+def looking_into(
+    identity: ProcessIdentity,
+    choice: CaptureChoice,
+    what: str,
+    told: Callable[[str], None] = lambda _stage: None,
+) -> Iterator[HeapView]:
+    """Yield the frozen heap of a process, in which `what` is looked for.
+
+    Raises `NoHeapKept` where the heap cannot be frozen, and what a snapshot raises.
+    """
+    with connect_to(identity, choice) as connected:
+        capture = connected.capture
+        if not isinstance(capture, FrozenCensusCapture):
+            raise NoHeapKept(
+                f"{what} can be told only from a frozen copy of the heap",
+                hint="`leakscope doctor PID` says why there is none.",
+            )
+        capture.census()
+        with capture.view(told=told) as view:
+            yield view
 
 
 def last_heap(

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from leakscope.analysis.heapgraph import rows_of_type, type_name
 from leakscope.analysis.kernels import Rows
 from leakscope.analysis.retention import RetentionPaths, shortest_cycle
-from leakscope.capture.gathering import printable
+from leakscope.capture.gathering import printable, printable_site
 from leakscope.model.evidence import (
     GARBAGE,
     Evidence,
@@ -26,6 +28,7 @@ from leakscope.model.evidence import (
 )
 from leakscope.watching.heap_chains import commonest
 from leakscope.watching.heap_roots import KnownObjects, paths_apart, rows_at
+from leakscope.watching.heap_unheld import lost_among, unheld_of
 from leakscope.watching.heap_view import HeapView
 
 _LIBRARY = re.compile(r"<frozen |.*/lib(64)?/python3\.\d+/(?!(site|dist)-packages/)")
@@ -96,8 +99,17 @@ class _Explaining:
         if 2 * len(dead) > len(recent):
             return TypeEvidence(name, len(rows), self._cycle(int(dead[-1])))
         asked = live if known is None else known.new_of_type(self._snapshot, live, name)
-        chain = commonest(self._snapshot, self._view.paths, asked if len(asked) else live)
-        return TypeEvidence(name, len(rows), self._view.chains.chain(chain))
+        asked = asked if len(asked) else live
+        lost = lost_among(self._view, live)
+        recent_lost = np.intersect1d(asked, lost)
+        unheld = 2 * len(recent_lost) > len(asked)
+        chain = commonest(self._snapshot, self._view.paths, recent_lost if unheld else asked)
+        return TypeEvidence(
+            name,
+            len(rows),
+            self._view.chains.chain(chain),
+            unheld_of(self._view, lost) if unheld else None,
+        )
 
     def _cycle(self, row: int) -> tuple[Step, ...]:
         """Return the way from an object that is garbage back to itself, as far as it is short."""
@@ -116,4 +128,4 @@ def _telling(sites: Sequence[Site]) -> Site | None:
     """Return the innermost place that is not the standard library's, or else the innermost."""
     own = [site for site in sites if not _LIBRARY.match(site.file)]
     told = (own or sites)[-1:]
-    return next((Site(printable(s.file), s.line, printable(s.function)) for s in told), None)
+    return next(map(printable_site, told), None)

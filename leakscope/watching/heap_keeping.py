@@ -20,6 +20,7 @@ from leakscope.model.typenames import is_plain
 from leakscope.watching.fields import FieldsLearnt
 from leakscope.watching.heap_evidence import explain
 from leakscope.watching.heap_tasks import task_rows
+from leakscope.watching.heap_unheld import ask_unheld
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import REFERRERS_TOLD, most, ways_of
 from leakscope.watching.naming import NotingNames
@@ -63,6 +64,7 @@ def kept(view: HeapView) -> HeapImage:
     _ask_objects(asked)
     _ask_containers(asked)
     _ask_tasks(asked)
+    ask_unheld(asked)
     return replace(view.image, names=replace(noting.kept(), fields=_fields(view)))
 
 

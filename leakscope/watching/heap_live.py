@@ -17,12 +17,15 @@ from leakscope.watching.heap_view import HeapView
 _TIMER = "asyncio.events.TimerHandle"
 
 
-def live_reading(view: HeapView) -> Reading:
+def live_reading(view: HeapView, *, with_garbage: bool = False) -> Reading:
     """Return what is alive in a heap, by type, and the longest containers among it.
 
-    Cyclic garbage is not alive, nor are timers that were cancelled. Raises `MalformedGraph`.
+    Cyclic garbage is not alive, nor are timers that were cancelled. `with_garbage`: what the
+    collector would free is there for good, so it counts too. Raises `MalformedGraph`.
     """
     snapshot, live = view.snapshot, without_cancelled_timers(view.graph)
+    if with_garbage:
+        live = live | ~view.graph.live
     kinds = len(snapshot.type_names)
     objects = np.bincount(snapshot.type[live], minlength=kinds)
     sizes = np.zeros(kinds, np.int64)

@@ -72,6 +72,11 @@ class Roots:
         """All of them, as `retention_paths` wants them."""
         return (self.modules, self.locals, self.threads, self.code, self.classes)
 
+    @property
+    def held(self) -> Rows:
+        """Those that the interpreter holds by a name."""
+        return np.concatenate([self.modules, self.locals, self.threads])
+
 
 def roots_of(graph: HeapGraph, named: HeapRoots) -> Roots:
     """Return the live objects of a heap that have a name of their own."""

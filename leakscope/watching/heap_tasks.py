@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leakscope.analysis import kernels
+from leakscope.analysis.cancelling import Cancelling
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Mask, Rows
-from leakscope.capture.gathering import printable
+from leakscope.analysis.wakers import can_go_on
+from leakscope.capture.gathering import printable, printable_site
 from leakscope.model.evidence import Site
 from leakscope.model.tasks import TaskGroup, TaskPicture
 from leakscope.model.typenames import bare
@@ -21,6 +22,8 @@ TASK_TYPES = frozenset({"_asyncio.Task", "asyncio.tasks.Task", "asyncio.tasks._P
 """A task of a class of its own is found by the name of that class: it ends with `Task`."""
 _COROUTINES = ("coroutine", "generator")
 """How the names of types end that a task runs; the interpreter's own are called so."""
+_LOOP = "Loop"
+"""How the names of types end that run tasks of asyncio; each of these refers to its loop."""
 _AWAITED = ("Future", "Task")
 """How the names of types end that a task awaits."""
 
@@ -40,6 +43,10 @@ _CALLBACKS_APART = 4
 """Steps from a future over its list, a pair in it and the callback to the task."""
 
 
+_Key = tuple[tuple[Site, ...], str | None]
+"""Where tasks wait, and for what; see `TaskGroup`."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """One task that has not finished."""
@@ -55,23 +62,28 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
     parts = _Parts(view)
     rows = task_rows(view)
     addresses = [int(address) for address in view.snapshot.address[rows]]
-    alike: dict[tuple[tuple[Site, ...], str], list[_Waiting]] = {}
+    alike: dict[_Key, list[_Waiting]] = {}
+    open_ones: list[int] = []
     finished = unknown = 0
     for row, calls in zip(rows.tolist(), view.names.suspended(addresses), strict=True):
         if parts.has_finished(row):
             finished += 1
-        elif calls:
+            continue
+        open_ones.append(row)
+        if calls:
             awaits = parts.awaited(row)
-            key = (tuple(calls), _type_of(view, awaits))
+            key = (tuple(calls), _awaited_type(view, parts, row, awaits))
             alike.setdefault(key, []).append(_Waiting(row, key[0], awaits))
         else:
             unknown += 1
+    waiting = [task for tasks in alike.values() for task in tasks]
+    lost = _lost(view, parts, waiting, np.array(open_ones, np.int32))
     ordered = sorted(alike.items(), key=lambda item: (-len(item[1]), _place(item[0])))
     return TaskPicture(
         tasks=sum(map(len, alike.values())),
         finished=finished,
         unknown=unknown,
-        groups=tuple(_group(view, *item) for item in ordered[:groups]),
+        groups=tuple(_group(view, *item, lost) for item in ordered[:groups]),
         more_groups=max(0, len(ordered) - groups),
         pause_ms=view.image.pause_ms,
     )
@@ -98,11 +110,19 @@ class _Parts:
         names = [bare(name) for name in view.snapshot.type_names]
         types = view.snapshot.type
         self._graph = view.graph
+        self._names = names
         self._is_code = np.array([name.endswith(_COROUTINES) for name in names], np.bool_)[types]
         self._is_plain = np.array([name in _COROUTINES for name in names], np.bool_)[types]
         self._runs = np.array([name in ("frame", "function") for name in names], np.bool_)[types]
+        self._loops = np.array([name.endswith(_LOOP) for name in names], np.bool_)[types]
         self._ends = np.array([name.endswith(_AWAITED) for name in names], np.bool_)[types]
         self._calls = np.array([name in _CALLBACKS for name in names], np.bool_)[types]
+
+    def cancelling(self, tasks: Rows) -> Cancelling:
+        """Return what tells which of `tasks` will be cancelled."""
+        mask = np.zeros(len(self._is_code), np.bool_)
+        mask[tasks] = True
+        return Cancelling(self._graph, self._names, mask, self._is_code)
 
     def coroutine_of(self, task: int) -> int | None:
         """Return what a task runs, None if it has nothing left."""
@@ -119,6 +139,10 @@ class _Parts:
         if code is None:
             return True
         return bool(self._is_plain[code]) and not self._referents(code, self._runs)
+
+    def is_of_asyncio(self, task: int) -> bool:
+        """Return whether a task refers to a loop, as tasks of asyncio do."""
+        return bool(self._referents(task, self._loops))
 
     def awaited(self, task: int) -> int | None:
         """Return what a task awaits: a future it refers to, and that calls it back.
@@ -144,37 +168,41 @@ class _Parts:
         return [int(to) for to in found[wanted[found]]]
 
 
-def _type_of(view: HeapView, row: int | None) -> str:
-    return "" if row is None else printable(type_name(view.snapshot, row))
+def _awaited_type(view: HeapView, parts: _Parts, task: int, awaited: int | None) -> str | None:
+    """Return what `TaskGroup.waits_for` says of a task."""
+    if awaited is not None:
+        return printable(type_name(view.snapshot, awaited))
+    return "" if parts.is_of_asyncio(task) else None
 
 
-def _place(key: tuple[tuple[Site, ...], str]) -> tuple[object, ...]:
+def _place(key: _Key) -> tuple[Site, ...]:
     calls, awaits = key
-    return (*((c.file, c.line, c.function) for c in reversed(calls)), (awaits, 0, ""))
+    return (*reversed(calls), Site(awaits or "", 0, ""))
 
 
-def _group(view: HeapView, key: tuple[tuple[Site, ...], str], tasks: list[_Waiting]) -> TaskGroup:
+def _group(view: HeapView, key: _Key, tasks: list[_Waiting], lost: set[int]) -> TaskGroup:
     rows = np.array([task.row for task in tasks], np.int32)
     return TaskGroup(
-        calls=tuple(Site(printable(c.file), c.line, printable(c.function)) for c in key[0]),
+        calls=tuple(map(printable_site, key[0])),
         waits_for=key[1],
         tasks=len(tasks),
         retained_bytes=freed_with(view, rows),
         chain=view.chains.chain(commonest(view.snapshot, view.paths, rows)),
-        stranded=_stranded(view, tasks),
+        stranded=sum(task.row in lost for task in tasks),
     )
 
 
-def _stranded(view: HeapView, tasks: list[_Waiting]) -> int:
-    """Return how many of these tasks nothing can wake any more.
+def _lost(view: HeapView, parts: _Parts, waiting: list[_Waiting], rows: Rows) -> set[int]:
+    """Return the tasks that never finish: nothing can wake them, nothing at work cancels them.
 
-    Only what can reach a future can resolve it. So a task is lost whose future is reached from the
-    roots through these tasks alone: whatever runs, has a timer, a connection or a name does not
-    get there. One that awaits nothing is about to run.
+    `rows`: all tasks that have not finished. One that awaits nothing is about to run.
     """
-    awaited = np.array([-1 if task.awaits is None else task.awaits for task in tasks], np.int32)
-    closed = np.zeros(view.snapshot.objects, np.bool_)
-    closed[[task.row for task in tasks]] = True
-    others = kernels.reachable(view.graph.outgoing, view.graph.roots, blocked=closed)
-    known = awaited[awaited >= 0]
-    return int((~others[known] & ~closed[known]).sum())
+    told = sorted((task.row, task.awaits) for task in waiting if task.awaits is not None)
+    tasks = np.array([row for row, _ in told], np.int32)
+    awaited = np.array([future for _, future in told], np.int32)
+    if not len(tasks):
+        return set()
+    awake = can_go_on(view.graph, tasks, awaited)
+    going = np.setdiff1d(rows, tasks[~awake])
+    ends = parts.cancelling(rows).ends(going, tasks, awaited)
+    return set(tasks[~awake & ~ends[tasks]].tolist())

@@ -12,6 +12,7 @@ from leakscope.analysis.kernels import Rows
 from leakscope.capture.gathering import printable
 from leakscope.model.explanation import HeapSummary, HeapTop, TopObject, TopType
 from leakscope.watching.heap_roots import rows_at
+from leakscope.watching.heap_unheld import unheld_types
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import freed_with, most, path_to
 
@@ -27,6 +28,8 @@ class TopBy(str, Enum):
     """Containers, most entries first."""
     GARBAGE = "garbage"
     """Types of uncollected garbage, most bytes first."""
+    UNHELD = "unheld"
+    """Types by their objects that nobody seen holds, then by references found nowhere."""
 
 
 def top_of(view: HeapView, by: TopBy, rows: int) -> HeapTop:
@@ -36,6 +39,8 @@ def top_of(view: HeapView, by: TopBy, rows: int) -> HeapTop:
         return HeapTop(summary, objects=_retaining(view, rows))
     if by is TopBy.HOLDER:
         return HeapTop(summary, objects=_containers(view, rows))
+    if by is TopBy.UNHELD:
+        return HeapTop(summary, unheld=unheld_types(view)[:rows])
     return HeapTop(summary, types=_types(view, rows, garbage=by is TopBy.GARBAGE))
 
 

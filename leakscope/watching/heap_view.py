@@ -13,9 +13,10 @@ from leakscope.analysis.dominators import (
     retained_bytes,
     retained_objects,
 )
-from leakscope.analysis.heapgraph import HeapGraph, heap_graph
+from leakscope.analysis.heapgraph import HeapGraph, heap_graph, unseen_references
 from leakscope.analysis.kernels import Amounts, Mask
 from leakscope.analysis.retention import RetentionPaths, retention_paths
+from leakscope.analysis.unheld import unheld_objects
 from leakscope.model.evidence import Step
 from leakscope.model.explanation import EXPLAINS
 from leakscope.model.heap import HeapSnapshot
@@ -101,6 +102,16 @@ class HeapView:
     def roots(self) -> Roots:
         """Where chains may start."""
         return roots_of(self.graph, self.image.roots)
+
+    @cached_property
+    def unheld(self) -> Mask:
+        """Which objects nobody holds who can be seen."""
+        return unheld_objects(self.dominated, self.unseen, self.roots.held)
+
+    @cached_property
+    def unseen(self) -> Amounts:
+        """How many references to each object are counted and not found in the heap."""
+        return unseen_references(self.snapshot)
 
     @cached_property
     def paths(self) -> RetentionPaths:

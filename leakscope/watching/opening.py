@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from leakscope.capture.approach import Approach, approach_to
+from leakscope.capture.embedded import embedded
 from leakscope.capture.interface import Capture
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.readonly.capture import ReadonlyCapture
 from leakscope.capture.runtime import target_of
-from leakscope.capture.session import attach
+from leakscope.capture.session import Session, attach
 from leakscope.capture.versions import PythonVersion, from_hexversion
 from leakscope.errors import LeakscopeError
 from leakscope.model.target import Target
@@ -35,6 +36,8 @@ class Connected:
     """How the target was entered, None if it was not."""
     held_ms: float
     """How long a thread of the target was held for that."""
+    session: Session | None = None
+    """With the agent, None if there is none."""
 
     @property
     def description(self) -> str:
@@ -59,9 +62,11 @@ def connect_to(
     `READONLY` does not attach: it takes the right to read the target's memory, and that is all.
     `approach` is another way in than the one that fits the target's system.
     """
-    approach = approach or approach_to(identity)
+    readonly_wanted = choice is CaptureChoice.READONLY
+    own_door = None if readonly_wanted else embedded(identity)
+    approach = approach or own_door or approach_to(identity)
     told = approach.describe(identity)
-    if choice is CaptureChoice.READONLY:
+    if readonly_wanted:
         if told is None:
             raise NotReadable("here no process can read the memory of another one as a file")
         readonly = ReadonlyCapture(identity, PythonVersion(told.python).minor)
@@ -71,6 +76,6 @@ def connect_to(
         target = told or target_of(identity, from_hexversion(session.hexversion))
         capture = capture_for(session, choice)
         try:
-            yield Connected(identity, target, capture, session.door, session.held_ms)
+            yield Connected(identity, target, capture, session.door, session.held_ms, session)
         finally:
             capture.close()

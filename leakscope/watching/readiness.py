@@ -9,7 +9,7 @@ import urllib.request
 
 import psutil
 
-from leakscope.capture.process import ProcessIdentity
+from leakscope.capture.process import ProcessIdentity, connections_of
 from leakscope.capture.work import CounterUnreachable, PrometheusCounter, WorkMeter, WorkNotRead
 from leakscope.errors import LeakscopeError
 from leakscope.watching.printed import Printed
@@ -145,7 +145,7 @@ def _listening(pid: int) -> tuple[bool, tuple[int, ...]]:
 
 def _ports(process: psutil.Process) -> list[int]:
     try:
-        connections = process.net_connections(kind="tcp")
+        connections = connections_of(process, "tcp")
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return []
     return [c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN]

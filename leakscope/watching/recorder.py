@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Protocol
@@ -15,6 +16,7 @@ from leakscope.capture.work import WorkNotRead, WorkReading
 from leakscope.errors import LeakscopeError
 from leakscope.model.finding import Verdict
 from leakscope.model.image import HeapImage
+from leakscope.model.memory import Ledger
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.target import Target
 from leakscope.watching.series import Series
@@ -24,6 +26,9 @@ FEWEST_SAMPLES = 13
 
 _LOOK_EVERY_S = 0.1
 """How often it is seen between two samples whether the target still runs."""
+
+_WARM_AT = 0.25
+"""Share of the samples after which it is found out a first time where resident memory went."""
 
 _EVIDENCE_AT = 0.6
 """Share of the samples after which evidence is gathered a first time, in case the target exits."""
@@ -118,6 +123,9 @@ class Recorder:
             return ended
         if number == 0:
             self._keep_heap()
+        self._escalate()
+        if number == int(plan.samples * _WARM_AT):
+            self._weigh()
         if number == int(plan.samples * _EVIDENCE_AT) and evidence:
             self.series.gather(Ending.COMPLETE)
             if suspects(self.series.recording(Ending.COMPLETE)):
@@ -130,6 +138,9 @@ class Recorder:
             ending = self.series.gather(ending)
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             self._keep_heap()
+            self._weigh()
+        self.series.settle()
+        self.series.tell_opened()
         return self.series.recording(ending)
 
     def _go_on(self, plan: Plan, begin: float) -> Ending:
@@ -204,6 +215,17 @@ class Recorder:
             self.series.caveat(f"The counter {reading.name} started anew while it was read.")
         return reading
 
+    def _escalate(self) -> None:
+        with suppress(LeakscopeError):  # If the target has gone the next sample will tell.
+            self.series.escalate()
+
+    def _weigh(self) -> None:
+        if self.series.take_ledger is None:
+            return
+        with suppress(LeakscopeError):  # If the target has gone the next sample will tell.
+            work = self._work()
+            self.series.weigh(None if work is None else work.total)
+
     def _keep_heap(self) -> None:
         if self.series.keep_heap is None:
             return
@@ -225,8 +247,12 @@ def single_census(
     target: Target,
     capture: Capture,
     keep_heap: Callable[[float, float | None], HeapImage] | None = None,
+    take_ledger: Callable[[], Ledger] | None = None,
 ) -> Recording:
-    """Return a recording of one census, taken now, and of the heap if `keep_heap` is given."""
-    recorder = Recorder(Series(target, capture, keep_heap=keep_heap))
+    """Return a recording of one census, taken now.
+
+    And of the heap if `keep_heap` is given, and of where memory went if `take_ledger` is.
+    """
+    recorder = Recorder(Series(target, capture, keep_heap=keep_heap, take_ledger=take_ledger))
     one = recorder.record(Plan(every=1.0, duration=0.0))
     return replace(one, ending=Ending.COMPLETE)

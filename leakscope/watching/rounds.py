@@ -126,12 +126,18 @@ class RoundRecorder:
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             ending = self.series.gather(ending)
         self._keep()
+        if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
+            self._weigh()
+        self.series.settle()
+        self.series.tell_opened()
         return self.series.recording(ending)
 
     def _rounds_of(self, plan: RoundPlan) -> Ending:
         unsampled = plan.warm_up - WARM_UP_SAMPLED
         ending = self._run(plan.warm_up, of=plan.samples, unsampled=unsampled)
         self._keep()
+        if ending is None:
+            self._weigh()
         ending = ending or self._run(plan.counted, of=plan.samples) or self._settle(plan)
         return ending or self._done()
 
@@ -161,6 +167,7 @@ class RoundRecorder:
         ending = self.series.gather(Ending.COMPLETE)
         if ending is not Ending.COMPLETE:
             return ending
+        self._weigh()
         reason = self.doubt(self.series.recording(ending))
         if reason is None:
             return None
@@ -201,12 +208,13 @@ class RoundRecorder:
         work = self._work_done(served)
         if not sampled:
             return
-        if self.canary is None:
-            self.series.add(self._reading(), self.series.now(), work, of)
-            return
-        self.canary.plant(work)
-        reading = self.canary.taken_out(self._reading())
+        if self.canary is not None:
+            self.canary.plant(work)
+        reading = self._reading()
+        if self.canary is not None:
+            reading = self.canary.taken_out(reading)
         self.series.add(reading, self.series.now(), work, of)
+        self.series.escalate()
 
     def _work_done(self, served: Served) -> float:
         """Return the work done since the first round; settle at the first what is counted."""
@@ -258,6 +266,10 @@ class RoundRecorder:
     def _keep(self) -> None:
         """Keep a heap snapshot of the server at rest, if that was asked for."""
         self.series.keep(self._work[-1] if self._work else None)
+
+    def _weigh(self) -> None:
+        """Find out where resident memory went, of the server at rest."""
+        self.series.weigh(self._work[-1] if self._work else None)
 
     def _ended(self, problem: LeakscopeError) -> Ending:
         """Return how the recording ends, for it cannot go on."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Protocol
 
 from leakscope import __version__
-from leakscope.analysis.suspects import suspects
+from leakscope.analysis.suspects import is_growing, suspects
+from leakscope.capture.descriptors import most_descriptors, open_links
 from leakscope.capture.interface import Capture, Reading
 from leakscope.capture.limits import tightest
 from leakscope.capture.metrics import sample_metrics
@@ -18,12 +21,22 @@ from leakscope.errors import LeakscopeError
 from leakscope.model.census import Census
 from leakscope.model.evidence import Evidence
 from leakscope.model.image import HeapImage
+from leakscope.model.memory import LayerReading, Ledger
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.target import MemoryLimit, Target
+from leakscope.watching.captures import FrozenCensusCapture
+from leakscope.watching.descriptors import opened_since
 from leakscope.watching.thinning import thin
 
 MOST_SAMPLES = 120
 """A recording keeps so many samples, evenly spaced, however many are taken."""
+
+_GROWS_IN = 4
+"""Samples from which on it is asked whether anything grows."""
+_MORE_OPEN = 5
+"""Descriptors more than at first from which on it is told what they are."""
+_LOOKED_AT = 2
+"""Of so many samples one is looked at for that."""
 
 
 class Observer(Protocol):
@@ -48,6 +61,18 @@ class NothingMeasured(LeakscopeError):
     hint = "`leakscope doctor PID` shows what stands in the way."
 
 
+class Sites(str, Enum):
+    """Whether it is found out where what grows is allocated."""
+
+    NEVER = "never"
+    AUTO = "auto"
+    """Sampled from when something grows."""
+    ALWAYS = "always"
+    """Sampled from the beginning."""
+    TRACEMALLOC = "tracemalloc"
+    """Every allocation, from the beginning."""
+
+
 @dataclass(slots=True)
 class Series:
     """The samples, the evidence and the heap snapshots of one target, as they come in.
@@ -58,9 +83,11 @@ class Series:
     target: Target
     capture: Capture
     observer: Observer | None = None
-    sites: bool = False
+    sites: Sites = Sites.NEVER
     keep_heap: Callable[[float, float | None], HeapImage] | None = None
     """Takes a heap snapshot that is kept, given time and work."""
+    take_ledger: Callable[[], Ledger] | None = None
+    """Tells where resident memory went."""
     work_unit: str = "second"
     at_rest: bool = False
     now: Callable[[], float] = time.time
@@ -71,15 +98,21 @@ class Series:
     _censuses: list[Census] = field(default_factory=list)
     _evidence: Evidence = field(default_factory=Evidence)
     _heaps: list[HeapImage] = field(default_factory=list)
+    _layers: list[LayerReading] = field(default_factory=list)
     _caveats: list[str] = field(default_factory=list)
     _kept_at: int = -1
     _gathered_at: int = -1
+    _weighed_at: int = -1
     _limit: MemoryLimit | None = None
+    _links: dict[int, str] | None = None
+    _escalated: bool = False
 
     def begin(self) -> None:
         """Make ready for the first sample."""
-        if self.sites:
+        if self.sites is Sites.TRACEMALLOC:
             self.capture.trace_allocations(on=True)
+        elif self.sites is Sites.ALWAYS:
+            self.capture.sample_allocations(on=True)
         bound = tightest(self.system.memory_bounds(self.target.pid))
         self._limit = None if bound is None else bound.as_limit()
 
@@ -90,6 +123,9 @@ class Series:
 
     def add(self, reading: Reading, at: float, work: float | None, of: int) -> None:
         """Add a sample that was taken at `at`, when so much work was done; `of` are planned."""
+        if self.is_empty and of > 1:
+            with suppress(LeakscopeError):  # Not every system tells, and not everybody.
+                self._links = open_links(self.identity)
         self._censuses.append(
             Census(
                 at=at,
@@ -111,7 +147,7 @@ class Series:
         Nothing is done twice after one sample.
         """
         wanted = suspects(self.recording(ending))
-        if self._gathered_at == self.taken or not (wanted or self.sites):
+        if self._gathered_at == self.taken or not (wanted or self.sites is Sites.TRACEMALLOC):
             return ending
         self._gathered_at = self.taken
         if self.observer is not None:
@@ -121,6 +157,36 @@ class Series:
         except LeakscopeError as problem:
             return self.lost(problem)
         return ending
+
+    def escalate(self) -> None:
+        """Find out where what grows is allocated, from now on, if something does.
+
+        Raises what a request raises when the target is gone.
+        """
+        if self.sites is not Sites.AUTO or self._escalated:
+            return
+        if self.taken < _GROWS_IN or self.taken % _LOOKED_AT:
+            return
+        if is_growing(self.recording(Ending.COMPLETE)):
+            self._escalated = True
+            self.capture.sample_allocations(on=True)
+
+    def tell_opened(self) -> None:
+        """Find out what was opened since the first sample and stayed open, if there is much."""
+        counts = [census.metrics.fds for census in self._censuses]
+        first, last = (counts[0], counts[-1]) if counts else (None, None)
+        if self._links is None or first is None or last is None:
+            return
+        if last - first >= _MORE_OPEN:
+            with suppress(LeakscopeError):  # The target may have gone.
+                opened = opened_since(self.identity, self._links)
+                limit = most_descriptors(self.identity)
+                self._evidence = replace(self._evidence, opened=opened, most_open=limit)
+
+    def settle(self) -> None:
+        """Take back what was begun in the target besides the samples."""
+        with suppress(LeakscopeError):
+            self.capture.sample_allocations(on=False)
 
     def keep(self, work: float | None) -> None:
         """Keep a heap snapshot if that was asked for; without it the recording is still one.
@@ -134,6 +200,22 @@ class Series:
         except LeakscopeError as problem:
             self.caveat(f"A heap snapshot could not be kept: {problem}.")
         self._kept_at = self.taken
+
+    def weigh(self, work: float | None) -> None:
+        """Find out where resident memory went, if that can be told; the first and last are kept.
+
+        Nothing is done twice after one sample.
+        """
+        if self.take_ledger is None or self.is_empty or self._weighed_at == self.taken:
+            return
+        self._weighed_at = self.taken
+        try:
+            reading = LayerReading(self.now(), work, self.take_ledger())
+        except LeakscopeError as problem:
+            self.caveat(f"Where memory went is not told: {problem}.")
+            self.take_ledger = None
+            return
+        self._layers[1:] = [reading]
 
     def lost(self, problem: LeakscopeError) -> Ending:
         """Note that nothing more can be measured; return how the recording ends."""
@@ -172,11 +254,17 @@ class Series:
             evidence=self._evidence,
             ending=ending,
             limit=self._limit,
-            caveats=(*self.capture.caveats, *self._caveats, *self._thinned()),
+            caveats=(*self.capture.caveats, *self._caveats, *self._thinned(), *self._strays()),
             leakscope=__version__,
             heaps=tuple(self._heaps),
+            layers=tuple(self._layers),
             at_rest=self.at_rest,
         )
+
+    def _strays(self) -> tuple[str, ...]:
+        if not isinstance(self.capture, FrozenCensusCapture):
+            return ()
+        return self.capture.strays.caveats(self._censuses, self.work_unit)
 
     def _thinned(self) -> tuple[str, ...]:
         kept = len(self._censuses)

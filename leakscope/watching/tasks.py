@@ -8,10 +8,9 @@ from pathlib import Path
 from leakscope.capture.process import identify
 from leakscope.model.tasks import TaskPicture
 from leakscope.storage.files import load
-from leakscope.watching.captures import CaptureChoice, FrozenCensusCapture
-from leakscope.watching.explaining import NoHeapKept, last_heap
+from leakscope.watching.captures import CaptureChoice
+from leakscope.watching.explaining import last_heap, looking_into
 from leakscope.watching.heap_tasks import tasks_of
-from leakscope.watching.opening import connect_to
 
 
 def tasks_from_process(
@@ -24,16 +23,8 @@ def tasks_from_process(
 
     Raises `NoHeapKept` where the heap cannot be frozen, and what a snapshot raises.
     """
-    with connect_to(identify(pid), choice) as connected:
-        capture = connected.capture
-        if not isinstance(capture, FrozenCensusCapture):
-            raise NoHeapKept(
-                "tasks can be told only from a frozen copy of the heap",
-                hint="`leakscope doctor PID` says why there is none.",
-            )
-        capture.census()
-        with capture.view(told=told) as view:
-            return tasks_of(view, groups)
+    with looking_into(identify(pid), choice, "tasks", told) as view:
+        return tasks_of(view, groups)
 
 
 def tasks_from_file(

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from leakscope.analysis.kernels import SUPER_ROOT, UNREACHED, Csr, Rows
+
+NODES = 12
 
 
 def csr_of(nodes: int, edges: Iterable[tuple[int, int]]) -> Csr:
@@ -17,6 +20,19 @@ def csr_of(nodes: int, edges: Iterable[tuple[int, int]]) -> Csr:
         lists[start].append(end)
     offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
     return Csr(offsets, np.array([end for ends in lists for end in ends], np.int32))
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Csr:
+    nodes = draw(st.integers(1, NODES))
+    node = st.integers(0, nodes - 1)
+    return csr_of(nodes, draw(st.lists(st.tuples(node, node), max_size=4 * nodes)))
+
+
+@st.composite
+def rooted_graphs(draw: st.DrawFn) -> tuple[Csr, list[int]]:
+    graph = draw(graphs())
+    return graph, draw(st.lists(st.integers(0, graph.nodes - 1), max_size=4))
 
 
 def edges_of(graph: Csr) -> list[tuple[int, int]]:

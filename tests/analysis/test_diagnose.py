@@ -14,10 +14,20 @@ from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.gate import judge
 from leakscope.analysis.suspects import MOST_SUSPECTS, suspects
 from leakscope.model.cohorts import Cohort
-from leakscope.model.evidence import HolderEvidence, Site, SiteGrowth, Suspects, TypeEvidence
+from leakscope.model.evidence import (
+    HolderEvidence,
+    Opened,
+    Site,
+    SiteGrowth,
+    Step,
+    Suspects,
+    TypeEvidence,
+    Unheld,
+)
 from leakscope.model.finding import Diagnosis, Finding, Status, Verdict
 from leakscope.model.recording import Ending, Recording
 from leakscope.model.target import MemoryLimit
+from leakscope.report.terminal import render_terminal
 from tests.analysis.services import clean_service
 from tests.builders import (
     Series,
@@ -728,12 +738,72 @@ def test_memory_that_grows_alone_is_a_caveat_and_no_finding() -> None:
     assert any("No Python type grows, yet RSS rises by 3,000" in c for c in diagnosis.caveats)
 
 
-def test_threads_and_files_that_rise_are_told() -> None:
+def test_threads_and_descriptors_that_rise_alone_are_leaks_of_their_own() -> None:
     threads, files = ([float(round(9 + rate * w)) for w in WORK] for rate in (0.1, 1.0))
-    caveats = diagnose(leaky({}, threads=threads, fds=files)).caveats
-    assert any(c.startswith("Threads rise by 0.1 per request, from 9 to") for c in caveats)
-    assert any(c.startswith("Open files rise by 1 per request, from 9 to") for c in caveats)
-    assert not diagnose(leaky({}, threads=flat(9), fds=flat(30))).caveats
+    diagnosis = diagnose(leaky({}, threads=threads, fds=files))
+    assert diagnosis.verdict is Verdict.LEAKING
+    assert [(f.id, f.type) for f in diagnosis.findings] == [
+        ("L1", "threads"),
+        ("L2", "open descriptors"),
+    ]
+    assert diagnosis.reason == "the number of threads grows steadily, and so does 1 more"
+    first, second = diagnosis.findings
+    assert first.growth.objects.low <= 0.1 <= first.growth.objects.high
+    assert second.growth.objects.low <= 1.0 <= second.growth.objects.high
+    assert first.fingerprint != second.fingerprint
+    assert "leakscope threads PID" in first.why
+    assert "leakscope fds PID" in second.why
+    assert not any("rise by" in caveat for caveat in diagnosis.caveats)
+    text = render_terminal(diagnosis, width=100)
+    assert "+1.00 open descriptors per request" in text
+    assert "not known" not in text
+    opened = (Opened("TCP connection", "to 10.0.0.7:443", "CLOSE_WAIT", 500),)
+    recording = leaky({}, fds=files)
+    evidence = replace(recording.evidence, opened=opened, most_open=int(files[-1]) + 100)
+    told = diagnose(replace(recording, evidence=evidence))
+    (finding,) = told.findings
+    assert (finding.opened, finding.exhausted and finding.exhausted.limit) == (
+        opened,
+        evidence.most_open,
+    )
+    text = render_terminal(told, width=100)
+    assert "out of open descriptors any moment (limit" in text
+    assert "500 TCP connections to 10.0.0.7:443 (CLOSE_WAIT)" in text
+    quiet = diagnose(leaky({}, threads=flat(9), fds=flat(30)))
+    assert (quiet.verdict, quiet.caveats) == (Verdict.CLEAN, ())
+
+
+def test_a_descriptor_for_each_reading_of_the_counter_is_no_leak() -> None:
+    """As many as the connections that the readings may leave behind for a while."""
+    files = [float(9 + 4 * sample) for sample in range(len(WORK))]
+    diagnosis = diagnose(leaky({}, fds=files))
+    assert (diagnosis.verdict, diagnosis.findings) == (Verdict.CLEAN, ())
+    assert any(c.startswith("Open descriptors rise by") for c in diagnosis.caveats)
+
+
+def test_what_no_type_grows_as_fast_as_is_a_leak_beside_that_of_objects() -> None:
+    threads, files = ([float(round(9 + rate * w)) for w in WORK] for rate in (0.1, 1.0))
+    diagnosis = diagnose(request_leak(threads=threads, fds=files))
+    *objects, last = diagnosis.findings
+    assert objects
+    assert (last.id, last.type) == (f"L{len(objects) + 1}", "threads")
+    (caveat,) = [c for c in diagnosis.caveats if "rise by" in c]
+    assert caveat.startswith("Open descriptors rise by 1 per request, from 9 to")
+
+
+def test_descriptors_that_rise_with_a_type_are_told_with_it() -> None:
+    files = [float(round(9 + w)) for w in WORK]
+    leak = request_leak(fds=files)
+    opened = (Opened("file", "in /tmp", "", 500),)
+    evidence = replace(leak.evidence, opened=opened, most_open=10_000)
+    (finding,) = diagnose(replace(leak, evidence=evidence)).findings
+    assert finding.opened == opened
+    assert finding.exhausted is not None
+    assert finding.exhausted.seconds > 0
+    diagnosis = diagnose(replace(leak, evidence=evidence))
+    assert not any("descriptors rise" in caveat for caveat in diagnosis.caveats)
+    slower = replace(request_leak(fds=[float(round(9 + w / 3)) for w in WORK]), evidence=evidence)
+    assert not diagnose(slower).findings[0].opened
 
 
 def test_a_queue_that_was_worked_off_is_told_by_its_name() -> None:
@@ -956,6 +1026,81 @@ def test_garbage_is_not_taken_for_a_part_of_a_leak_that_grows_as_fast() -> None:
         "shop.Order",
         "shop.Phase",
     }
+
+
+LOST = Unheld(
+    "shop.Reply", 1_200, 1_200, 90_000, (Step(".title", "str"), Step(".lines", "list")), 1
+)
+
+
+def lost_replies(*about: HolderEvidence | TypeEvidence, **types: Series) -> Recording:
+    """Return the recording of replies, each with a list, that nobody seen holds."""
+    steps = [100.0 * i for i in range(13)]
+    return recording_of(
+        {"shop.Reply": steps, "builtins.list": steps, **types},
+        lengths={"shop.ORDERS": steps} if about else None,
+        work=100.0,
+        evidence=evidence_of(
+            held_type("shop.Reply", chain="held by : shop.Reply", unheld=LOST),
+            held_type("builtins.list", chain="held by : shop.Reply -> .lines : list"),
+            *about,
+        ),
+    )
+
+
+def test_what_nobody_seen_holds_is_one_finding_with_all_that_it_keeps() -> None:
+    (finding,) = diagnose(lost_replies()).findings
+
+    assert finding.type == "shop.Reply"
+    assert {rate.type for rate in finding.types} == {"shop.Reply", "builtins.list"}
+    assert (finding.holder, finding.unheld, finding.retained_bytes) == (None, (LOST,), 90_000)
+    assert "nobody whom leakscope sees holds them" in finding.why
+    assert "`leakscope alloc PID` tells where they are allocated" in finding.why
+
+
+def test_where_what_nobody_holds_is_allocated_is_not_asked_for_again() -> None:
+    sampled = SiteGrowth((Site("shop.py", 7, "reply"),), 90_000, 1_200, type="shop.Reply")
+    recording = lost_replies()
+
+    (finding,) = diagnose(
+        replace(recording, evidence=replace(recording.evidence, sites=(sampled,)))
+    ).findings
+
+    assert finding.allocated_at == sampled.stack
+    assert "leakscope alloc" not in finding.why
+
+
+def test_what_nobody_holds_is_not_taken_for_a_part_of_a_leak_that_grows_as_fast() -> None:
+    steps = [100.0 * i for i in range(13)]
+    about = holder("shop.ORDERS", entry="[*] : shop.Order", shares={"shop.Order": (1, 64)})
+
+    found = diagnose(lost_replies(about, **{"shop.Order": steps})).findings
+
+    assert {finding.type: bool(finding.unheld) for finding in found} == {
+        "shop.Order": False,
+        "shop.Reply": True,
+    }
+
+
+@pytest.mark.parametrize(("kept", "findings"), [({}, 1), ({"builtins.dict": (1, 64)}, 2)])
+def test_what_entries_that_tell_nothing_may_hold_is_theirs(
+    kept: dict[str, tuple[float, float]], findings: int
+) -> None:
+    steps = [100.0 * i for i in range(13)]
+    lost = Unheld("builtins.method", 2_400, 2_400, 190_000, (Step(".__self__", "shop.Book"),), 1)
+    recording = recording_of(
+        {"shop.Tracer": steps, "builtins.method": [2 * step for step in steps]},
+        lengths={"shop.TRACERS": steps},
+        work=100.0,
+        evidence=evidence_of(
+            holder(
+                "shop.TRACERS", entry="[*] : shop.Tracer", shares={"shop.Tracer": (1, 64), **kept}
+            ),
+            held_type("builtins.method", chain="held by : builtins.method", unheld=lost),
+        ),
+    )
+
+    assert len(diagnose(recording).findings) == findings
 
 
 TIMERS = (

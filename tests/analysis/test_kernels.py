@@ -10,30 +10,18 @@ from hypothesis import strategies as st
 from leakscope.analysis import kernels
 from leakscope.analysis.kernels import SUPER_ROOT, UNREACHED, Csr
 from tests.analysis.graphs import (
+    NODES,
     csr_of,
     dominators_by_definition,
     edges_of,
+    graphs,
     networkx,
     reached_from,
+    rooted_graphs,
     rows,
     with_super_root,
 )
 from tests.heaps import random_edges
-
-NODES = 12
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> Csr:
-    nodes = draw(st.integers(1, NODES))
-    node = st.integers(0, nodes - 1)
-    return csr_of(nodes, draw(st.lists(st.tuples(node, node), max_size=4 * nodes)))
-
-
-@st.composite
-def rooted_graphs(draw: st.DrawFn) -> tuple[Csr, list[int]]:
-    graph = draw(graphs())
-    return graph, draw(st.lists(st.integers(0, graph.nodes - 1), max_size=4))
 
 
 def random_graph(seed: int, nodes: int = 300, edges: int = 700) -> Csr:

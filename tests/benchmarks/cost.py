@@ -4,9 +4,12 @@
 
 Rounds come in pairs on one gateway: alone, and with `leakscope watch` that has taken its first two
 samples already, in changing order. Each pair waits for a moment when nobody else uses the machine.
-What is told is the median of the ratios within pairs. A pair in which others than the gateway, its
-upstream, wrk and leakscope took more than a fiftieth of the processors is thrown away and made
-again, within limits. Needs wrk.
+What is told are the ratios within pairs. A pair in which others than the gateway, its upstream, wrk
+and leakscope took more than a fiftieth of the processors is thrown away and made again, within
+limits.
+
+The price is smaller than what the speed of a shared machine varies by: `tests.benchmarks.aftermath`
+tells it more closely. Needs wrk.
 """
 
 from __future__ import annotations
@@ -26,17 +29,16 @@ from pathlib import Path
 import psutil
 
 from tests.attaching import has_agent_thread
-from tests.benchmarks.pairs import Estimate, estimate
+from tests.benchmarks.pairs import MOST_TRIES, Estimate, estimate
 from tests.benchmarks.processor import Witness, spent, spent_by_reaped, wait_for_calm
 from tests.benchmarks.tables import machine, table
+from tests.benchmarks.traffic import upstream_of, wrk_command
 from tests.integration.leakscope_runs import command
 from tests.integration.services import FIXTURES, Service, service
 from tests.targets import eventually
 
 DISTURBED = 0.02
 """Share of the processors that others may take in a round that counts."""
-MOST_TRIES = 3
-"""Pairs that are made for each one that is wanted, at most."""
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 _WARM_UP_S = 5
 
@@ -158,7 +160,7 @@ def measure(plan: Plan) -> Cost:
     made: list[Pair] = []
     kept: list[Pair] = []
     with service(FIXTURES / "gateway", "--port", "0", "--leak", "none") as gateway:
-        _drive(gateway, _WARM_UP_S)
+        drive(gateway, _WARM_UP_S)
         while len(kept) < plan.rounds and len(made) < MOST_TRIES * plan.rounds:
             wait_for_calm(2 * DISTURBED, plan.patience)
             made.append(_pair(gateway, plan, watched_first=len(made) % 2 == 1))
@@ -171,19 +173,19 @@ def measure(plan: Plan) -> Cost:
 def _pair(gateway: Service, plan: Plan, *, watched_first: bool) -> Pair:
     if watched_first:
         watched = _watched(gateway, plan)
-        return Pair(_drive(gateway, plan.seconds), *watched)
-    alone = _drive(gateway, plan.seconds)
+        return Pair(drive(gateway, plan.seconds), *watched)
+    alone = drive(gateway, plan.seconds)
     return Pair(alone, *_watched(gateway, plan))
 
 
 def _watched(gateway: Service, plan: Plan) -> tuple[Round, Census, Start]:
     before_copies = spent_by_reaped(gateway.pid)
-    with _watching(gateway, plan) as watch:
+    with watching(gateway, plan) as watch:
         pid = watch.process.pid
         start = Start(spent(pid), spent_by_reaped(gateway.pid) - before_copies)
         copies, own = spent_by_reaped(gateway.pid), spent(pid)
         faults, first = _faults(gateway.pid), len(watch.pauses)
-        driven = _drive(gateway, plan.seconds, beside=[pid])
+        driven = drive(gateway, plan.seconds, beside=[pid])
         pauses = watch.pauses[first:]
         count = max(1, len(pauses))
         census = Census(
@@ -196,7 +198,7 @@ def _watched(gateway: Service, plan: Plan) -> tuple[Round, Census, Start]:
 
 
 @contextmanager
-def _watching(gateway: Service, plan: Plan) -> Iterator[Watch]:
+def watching(gateway: Service, plan: Plan) -> Iterator[Watch]:
     """Run `leakscope watch` on the gateway; yield it when it has taken two samples."""
     long = f"{plan.seconds + 20 * plan.every + 60}s"
     argv = command("watch", str(gateway.pid), "--every", f"{plan.every}s", "--for", long)
@@ -217,17 +219,12 @@ def _watching(gateway: Service, plan: Plan) -> Iterator[Watch]:
         eventually(lambda: not has_agent_thread(gateway.pid), "the agent is gone")
 
 
-def _drive(gateway: Service, seconds: int, *, beside: Sequence[int] = ()) -> Round:
+def drive(gateway: Service, seconds: int, *, beside: Sequence[int] = ()) -> Round:
     """Drive the gateway; `beside` are processes that are no strangers either."""
-    upstream = [child.pid for child in psutil.Process(gateway.pid).children()]
-    witness = Witness([gateway.pid, *upstream, *beside])
+    witness = Witness([gateway.pid, *upstream_of(gateway), *beside])
     own = spent(gateway.pid)
     done = subprocess.run(
-        [
-            *("wrk", "-t1", "-c8", f"-d{seconds}s", "--latency"),
-            *("-s", str(FIXTURES / "gateway" / "load.lua")),
-            f"http://127.0.0.1:{gateway.port}/",
-        ],
+        wrk_command(gateway, f"{seconds}s", "--latency"),
         capture_output=True,
         text=True,
         check=True,

@@ -34,11 +34,15 @@ class Witness:
         self._busy, self._all = _machine()
         self._own = self._owned()
 
+    def seconds(self) -> tuple[float, float]:
+        """Return the processor seconds that others took since the beginning, and those of all."""
+        busy, everything = _machine()
+        return busy - self._busy - (self._owned() - self._own), everything - self._all
+
     def others(self) -> float:
         """Return the share of all processors that others took since the beginning, 0 to 1."""
-        busy, everything = _machine()
-        taken = busy - self._busy - (self._owned() - self._own)
-        return max(0.0, taken / max(1e-9, everything - self._all))
+        taken, everything = self.seconds()
+        return max(0.0, taken / max(1e-9, everything))
 
     def _owned(self) -> float:
         mine = resource.getrusage(resource.RUSAGE_SELF)

@@ -13,12 +13,14 @@ from tests.attaching import agent_file
 # Without a version each binds to whatever C library the target has. All of these are exported by
 # glibc 2.17 (2013) and later and by musl; `fstat` for one is not (glibc before 2.33).
 EVERYWHERE = """
-    __errno_location clock_gettime close connect dl_iterate_phdr dladdr dlclose dlopen dlsym fcntl
-    free getpid getrlimit memchr memcmp memcpy memmove memset mmap munmap nanosleep poll prctl
-    pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate pthread_attr_setstacksize
-    pthread_create pthread_sigmask recv send sendmsg setitimer setpriority setsockopt shutdown
-    sigaction sigaltstack sigemptyset sigfillset sigprocmask socket socketpair strchr strcmp strcspn
-    strlen strncmp strnlen strrchr strstr syscall wait4
+    __errno_location clock_gettime close connect dl_iterate_phdr dladdr dlclose dlopen dlsym
+    fcntl free getpid getrlimit memchr memcmp memcpy memmove memset mmap munmap nanosleep open
+    poll prctl process_vm_readv process_vm_writev pthread_attr_destroy pthread_attr_init
+    pthread_attr_setdetachstate pthread_attr_setstacksize pthread_create pthread_mutex_lock
+    pthread_mutex_unlock pthread_self pthread_sigmask read recv send sendmsg setitimer
+    setpriority setsockopt shutdown sigaction sigaltstack sigemptyset sigfillset sigprocmask
+    socket socketpair stpcpy strchr strcmp strcpy strcspn strlen strncmp strnlen strrchr strstr
+    syscall wait4
 """
 PERHAPS = frozenset(
     ["__cxa_finalize", "__cxa_thread_atexit_impl", "__register_atfork", "pthread_atfork"]

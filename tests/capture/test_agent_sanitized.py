@@ -39,6 +39,12 @@ def test_sessions_and_copies_run_clean(built: Path) -> None:
     assert_clean(built, run_tests(built, *SESSIONS, *COPIES, *READING))
 
 
+def test_sampling_runs_clean(built: Path) -> None:
+    # What is freed under the sanitizer stays resident for a while.
+    some = ("-k", "not killed and not comes_and_goes and (3.9 or 3.12 or 3.15)")
+    assert_clean(built, run_tests(built, "tests/integration/test_sampling.py", *some))
+
+
 def test_only_what_is_an_objects_own_is_read(built: Path) -> None:
     """Without CPython's own allocator each object is a block of memory that is known."""
     versions = ("-k", "3.9 or 3.12 or 3.15 or numpy")

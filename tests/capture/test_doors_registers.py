@@ -9,12 +9,6 @@ import tempfile
 
 import pytest
 
-from leakscope.capture.doors.frames import (
-    Call,
-    NoRoomOnStack,
-    ThreadState,
-    write_calls,
-)
 from leakscope.capture.doors.gadgets import find_restorer, find_store
 from leakscope.capture.doors.registers import (
     ERESTART_RESTARTBLOCK,
@@ -26,10 +20,10 @@ from leakscope.capture.doors.registers import (
 )
 from leakscope.capture.doors.waiting import is_harmless
 from leakscope.capture.elf import Image
-from leakscope.capture.memory import Mapping, Memory, mapping_at, mappings
+from leakscope.capture.memory import Memory, mapping_at, mappings
 from leakscope.capture.runtime import cpython_image
 from leakscope.capture.threads import WaitingCall
-from tests.targets import spawn
+from tests.targets import ASLEEP, spawn
 
 READ = 0
 AT = 0x1000
@@ -82,11 +76,8 @@ def test_user_code_goes_on_where_it_was() -> None:
     assert not IDLE.waits
 
 
-SLEEPS = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
-
-
 def test_only_waits_from_outside_are_harmless() -> None:
-    with spawn(sys.executable, SLEEPS) as target, Memory(target.pid) as memory:
+    with spawn(sys.executable, ASLEEP) as target, Memory(target.pid) as memory:
         python = cpython_image(memory)
 
         def harmless(number: int, *arguments: int) -> bool:
@@ -121,7 +112,7 @@ def test_reading_a_file_on_disk_is_not_harmless() -> None:
 
 
 def test_the_gadgets_do_what_they_say() -> None:
-    with spawn(sys.executable, SLEEPS) as target, Memory(target.pid) as memory:
+    with spawn(sys.executable, ASLEEP) as target, Memory(target.pid) as memory:
         among = mappings(target.pid)
         restorer = find_restorer(memory, among)
         assert memory.read(restorer, 9).hex(" ") == "48 c7 c0 0f 00 00 00 0f 05"
@@ -130,21 +121,3 @@ def test_the_gadgets_do_what_they_say() -> None:
         assert code is not None and "x" in code.permissions
         assert store.register in ("rbx", "rbp", "r12", "r13", "r14", "r15")
         assert 0 <= store.pops <= 16
-
-
-@pytest.mark.parametrize(
-    "stack",
-    [
-        Mapping(0x10000, 0x20000, "rw-p", 0, "00:00", 0, ""),
-        Mapping(0x1F000, 0x20000, "rw-p", 0, "00:00", 0, "[stack]"),
-        Mapping(0x10000, 0x20000, "---p", 0, "00:00", 0, "[stack]"),
-    ],
-    ids=["too small for the call", "too small for the frames", "a guard page"],
-)
-def test_a_stack_without_room_is_not_written_to(stack: Mapping) -> None:
-    state = ThreadState(IDLE.changed(rsp=0x1FF00), bytes(2696), bytes(8))
-    with spawn(sys.executable, SLEEPS) as target, Memory(target.pid) as memory:
-        with pytest.raises(NoRoomOnStack):
-            write_calls(memory, [stack], state, [Call(1)], restorer=1, needs=192 << 10)
-        with pytest.raises(NoRoomOnStack):
-            write_calls(memory, [], state, [Call(1)], restorer=1, needs=0)

@@ -14,9 +14,7 @@ from leakscope.capture.doors.ptrace import StoppedThread, ThreadGone, TraceRefus
 from leakscope.capture.doors.registers import Registers
 from leakscope.capture.doors.tracer import as_passing_tracer
 from leakscope.capture.threads import process_state
-from tests.targets import eventually, read_line, spawn
-
-IDLE = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
+from tests.targets import ASLEEP, eventually, read_line, spawn
 
 
 def is_traced(pid: int) -> bool:
@@ -24,7 +22,7 @@ def is_traced(pid: int) -> bool:
 
 
 def test_a_thread_is_stopped_only_inside_the_context() -> None:
-    with spawn(sys.executable, IDLE) as target:
+    with spawn(sys.executable, ASLEEP) as target:
         eventually(lambda: process_state(target.pid) == "S", "it sleeps")
         with StoppedThread(target.pid, target.pid) as thread:
             assert process_state(target.pid) == "t"
@@ -36,14 +34,14 @@ def test_a_thread_is_stopped_only_inside_the_context() -> None:
 
 
 def test_it_is_let_go_when_something_is_raised() -> None:
-    with spawn(sys.executable, IDLE) as target:
+    with spawn(sys.executable, ASLEEP) as target:
         with pytest.raises(ZeroDivisionError), StoppedThread(target.pid, target.pid):
             raise ZeroDivisionError
         assert not is_traced(target.pid)
 
 
 def test_a_thread_that_its_tracer_forgets_is_let_go_when_the_tracer_ends() -> None:
-    with spawn(sys.executable, IDLE) as target:
+    with spawn(sys.executable, ASLEEP) as target:
         forgotten: list[StoppedThread] = []
 
         def forget() -> None:
@@ -101,7 +99,7 @@ def test_a_thread_that_is_not_there_is_gone() -> None:
 
 
 def test_nobody_can_be_traced_twice() -> None:
-    with spawn(sys.executable, IDLE) as target, StoppedThread(target.pid, target.pid):
+    with spawn(sys.executable, ASLEEP) as target, StoppedThread(target.pid, target.pid):
 
         def second() -> None:
             with StoppedThread(target.pid, target.pid):
@@ -112,7 +110,7 @@ def test_nobody_can_be_traced_twice() -> None:
 
 
 def test_the_exit_status_of_our_own_child_stays_its_parents() -> None:
-    with spawn(sys.executable, IDLE) as target:
+    with spawn(sys.executable, ASLEEP) as target:
         with pytest.raises(ThreadGone), StoppedThread(target.pid, target.pid) as thread:
             target.kill()
             thread.run_to_next_system_call(float("inf"))

@@ -115,6 +115,11 @@ for name, (made, table) in {
     "bounded": cache_of(1234), "large": cache_of(10**15), "unbounded": cache_of(None),
     "no int": cache_of(5, cache_parameters=telling("many")),
     "huge int": cache_of(5, cache_parameters=telling(1 << 200)),
+    "too large int": cache_of(5, cache_parameters=telling(1 << 64)),
+    "largest int": cache_of(5, cache_parameters=telling((1 << 64) - 2)),
+    "zero": cache_of(5, cache_parameters=telling(0)),
+    "negative int": cache_of(5, cache_parameters=telling(-7)),
+    "huge negative int": cache_of(5, cache_parameters=telling(-(1 << 64))),
     "empty cell": cache_of(5, cache_parameters=untold()),
     "no closure": cache_of(5, cache_parameters=lambda: 5),
     "no function": cache_of(5, cache_parameters=Telling()),
@@ -176,9 +181,21 @@ EXPECTED = {
     "lru_cache": ["lru_cache entry"],
     "bounded cache": ["lru_cache entries (at most 1234)"],
     "large cache": ["lru_cache entries (at most 1000000000000000)"],
+    "largest int cache": [f"lru_cache entries (at most {(1 << 64) - 2})"],
+    "zero cache": ["lru_cache entries (at most 0)"],
     **{
         f"{name} cache": ["lru_cache entries"]
-        for name in ("unbounded", "no int", "huge int", "empty cell", "no closure", "no function")
+        for name in (
+            "unbounded",
+            "no int",
+            "huge int",
+            "too large int",
+            "negative int",
+            "huge negative int",
+            "empty cell",
+            "no closure",
+            "no function",
+        )
     },
     "task": ["coroutine"],
     "future": ["result"],

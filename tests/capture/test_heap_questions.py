@@ -165,7 +165,7 @@ def test_a_hundred_thousand_addresses_can_be_asked_for(python: Interpreter) -> N
         struct.pack("<IIQ", CHAIN, 4097, 8 * 4097) + bytes(8 * 4097),
         struct.pack("<IIQ", LABELS, 0xFFFFFFFF, 0x7FFFFFFF8),
         struct.pack("<IIQ", CALLS, 2, LARGEST - 8),
-        struct.pack("<IIQ", 4, 1, 8) + bytes(8),
+        struct.pack("<IIQ", 99, 1, 8) + bytes(8),
         struct.pack("<IIQ", 0, 0, 0),
     ],
     ids=["more bytes", "too many", "all there are", "endless", "of no kind", "nothing"],

@@ -31,7 +31,7 @@ from tests.targets import spawn
 
 HEADER = struct.Struct("=IHHIIQQ")
 TOKEN = b"1-00".ljust(48, b"\0")
-GOOD_HELLO = struct.pack("=8sIIiI48s", b"leakscop", 1, 1, 42, 0x030C01F0, TOKEN)
+GOOD_HELLO = struct.pack("=8sIIiI48s", b"leakscop", 2, 1, 42, 0x030C01F0, TOKEN)
 
 
 def gone() -> None:

@@ -28,10 +28,9 @@ from tests.attaching import (
     traces,
 )
 from tests.pythons import Interpreter
-from tests.targets import read_line, spawn, tell
+from tests.targets import ASLEEP, read_line, spawn, tell
 
 NOBODY = 65534
-IDLE = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
 SYSTEM_PYTHON = "/usr/bin/python3"
 """One that every user may run; a test's own interpreter may lie in root's home."""
 
@@ -56,7 +55,7 @@ def in_namespaces(*options: str, script: str = 'exec "$@"') -> Iterator[int]:
     if can.returncode != 0:
         pytest.skip(f"unshare {' '.join(options)} is not permitted here")
     prefix = ["unshare", *options, "sh", "-c", script, "sh"]
-    with spawn(SYSTEM_PYTHON, IDLE, prefix=prefix) as process:
+    with spawn(SYSTEM_PYTHON, ASLEEP, prefix=prefix) as process:
         yield _innermost(process.pid)
 
 
@@ -71,7 +70,7 @@ def _innermost(pid: int) -> int:
 @kinds
 def test_another_users_process(kind: str) -> None:
     prefix = [sys.executable, "-c", AS_NOBODY]
-    with spawn(SYSTEM_PYTHON, IDLE, prefix=prefix) as target:
+    with spawn(SYSTEM_PYTHON, ASLEEP, prefix=prefix) as target:
         before = traces(target.pid)
         with attached(target, kind) as session:
             assert still_runs(target, session)
@@ -107,7 +106,7 @@ try:
 except LeakscopeError as error:
     print(type(error).__name__, error, "|", error.remedy, flush=True)
 """
-    with spawn(SYSTEM_PYTHON, IDLE) as target:
+    with spawn(SYSTEM_PYTHON, ASLEEP) as target:
         arguments = ["-c", source, str(target.pid), str(Path.cwd()), str(PYTHON_AGENT)]
         with spawn(sys.executable, arguments, wait_for=None) as other:
             said = read_line(other)

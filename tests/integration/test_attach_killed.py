@@ -25,7 +25,7 @@ from tests.attaching import (
     traces,
 )
 from tests.pythons import Interpreter
-from tests.targets import eventually, read_line, spawn
+from tests.targets import ASLEEP, eventually, read_line, spawn
 
 # Attaches again and again until it is killed.
 CONTROLLER = """
@@ -51,7 +51,6 @@ session = attach(identify(int(sys.argv[1])), agent=Path(sys.argv[2]))
 print("ready", flush=True)
 time.sleep(1000)
 """
-IDLE = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
 KILLS = 12
 
 
@@ -67,14 +66,14 @@ def test_killing_it_in_mid_attach_harms_no_busy_server(python: Interpreter) -> N
 
 @some_pythons
 def test_killing_it_in_mid_attach_harms_no_sleeping_target(python: Interpreter) -> None:
-    with spawn(python.path, IDLE) as target:
+    with spawn(python.path, ASLEEP) as target:
         kill_often(target, seed=2)
         assert_attachable_and_clean(target)
 
 
 @pytest.mark.slow
 @every_python
-@pytest.mark.parametrize("source", [ASYNCIO_SERVER, IDLE], ids=["busy", "asleep"])
+@pytest.mark.parametrize("source", [ASYNCIO_SERVER, ASLEEP], ids=["busy", "asleep"])
 def test_killing_it_a_hundred_times(python: Interpreter, source: str) -> None:
     with spawn(python.path, source) as target:
         for seed in range(100 // KILLS + 1):
@@ -106,7 +105,7 @@ def assert_attachable_and_clean(target: subprocess.Popen[bytes]) -> None:
 @every_python
 @pytest.mark.parametrize("kind", AGENT_KINDS)
 def test_the_agent_goes_when_its_controller_is_killed(python: Interpreter, kind: str) -> None:
-    with spawn(python.path, IDLE) as target:
+    with spawn(python.path, ASLEEP) as target:
         before = traces(target.pid)
         with controller(SITTER, target, kind) as sitter:
             assert has_agent_thread(target.pid)

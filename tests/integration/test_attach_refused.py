@@ -32,9 +32,7 @@ from tests.attaching import (
     traces,
 )
 from tests.pythons import Interpreter, interpreters
-from tests.targets import eventually, read_line, spawn, tell
-
-IDLE = "import time\nprint('ready', flush=True)\ntime.sleep(1000)"
+from tests.targets import ASLEEP, eventually, read_line, spawn, tell
 
 
 @contextmanager
@@ -46,7 +44,7 @@ def refused(kind: type[LeakscopeError], message: str) -> Iterator[None]:
 
 
 def test_a_stopped_process() -> None:
-    with spawn(newest().path, IDLE) as target:
+    with spawn(newest().path, ASLEEP) as target:
         before = traces(target.pid)
         target.send_signal(signal.SIGSTOP)
         os.waitpid(target.pid, os.WUNTRACED)
@@ -59,7 +57,7 @@ def test_a_stopped_process() -> None:
 
 
 def test_a_process_under_a_debugger() -> None:
-    with spawn(interpreters()[0].path, IDLE) as target, traced(target.pid) as tracer:
+    with spawn(interpreters()[0].path, ASLEEP) as target, traced(target.pid) as tracer:
         with refused(Unattachable, f"already traced by pid {tracer.pid}"):
             attached(target)
         assert not has_agent_thread(target.pid)
@@ -100,11 +98,11 @@ def test_a_process_that_is_not_python() -> None:
 
 
 def test_a_second_leakscope() -> None:
-    with spawn(newest().path, IDLE) as target, attached(target) as first:
+    with spawn(newest().path, ASLEEP) as target, attached(target) as first:
         with refused(AlreadyAttached, rf"another leakscope \(pid {os.getpid()}\) .* since "):
             attached(target)
         assert still_runs(target, first)
-    with spawn(newest().path, IDLE) as target:
+    with spawn(newest().path, ASLEEP) as target:
         attached(target).close()
         with attached(target) as again:
             assert still_runs(target, again)
@@ -129,7 +127,7 @@ else:
     sys.stdin.readline()
     session.close()
 """
-    with spawn(newest().path, IDLE) as target, ExitStack() as stack:
+    with spawn(newest().path, ASLEEP) as target, ExitStack() as stack:
         arguments = ["-c", source, str(target.pid), str(agent_file("native-agent"))]
         rivals = [stack.enter_context(spawn(sys.executable, arguments)) for _ in range(3)]
         for rival in rivals:
@@ -151,7 +149,7 @@ session = attach(identify(int(sys.argv[1])), agent=Path(sys.argv[2]))
 print("ready", flush=True)
 time.sleep(1000)
 """
-    with spawn(newest().path, IDLE) as target:
+    with spawn(newest().path, ASLEEP) as target:
         arguments = ["-c", source, str(target.pid), str(agent_file("native-agent"))]
         with spawn(sys.executable, arguments) as killed:
             killed.kill()
@@ -172,7 +170,7 @@ def test_what_killed_leakscopes_left_is_swept_away() -> None:
     try:
         locked = os.open(in_use, os.O_RDONLY)
         fcntl.flock(locked, fcntl.LOCK_EX)
-        with spawn(newest().path, IDLE) as target, attached(target):
+        with spawn(newest().path, ASLEEP) as target, attached(target):
             assert [folder.exists() for folder in folders] == [False, True, True]
         os.close(locked)
     finally:
@@ -185,7 +183,7 @@ def test_what_killed_leakscopes_left_is_swept_away() -> None:
 def test_an_interpreter_that_is_just_starting_is_waited_for(python: Interpreter) -> None:
     """However early: between exec and the first line of Python."""
     for _ in range(5):
-        with spawn(python.path, IDLE, wait_for=None) as target, attached_early(target) as session:
+        with spawn(python.path, ASLEEP, wait_for=None) as target, attached_early(target) as session:
             assert still_runs(target, session)
 
 
@@ -205,7 +203,7 @@ def attached_early(target: subprocess.Popen[bytes]) -> Session:
 def test_an_agent_that_cannot_be_loaded_is_told_so(tmp_path: Path) -> None:
     broken = tmp_path / "agent.so"
     broken.write_bytes(b"\x7fELF but no more")
-    with spawn(newest().path, IDLE) as target:
+    with spawn(newest().path, ASLEEP) as target:
         before = traces(target.pid)
         with refused(AgentNotLoaded, "did not load the agent"):
             attach(identify(target.pid), agent=broken)

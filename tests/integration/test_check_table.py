@@ -134,7 +134,51 @@ def test_a_label_for_each_client_leaks_only_when_clients_vary(tmp_path: Path, po
 
 
 @pytest.mark.slow
-def test_native_memory_is_held_against_its_budget_alone(tmp_path: Path, port: int) -> None:
+@pytest.mark.parametrize("turn", range(TIMES))
+@pytest.mark.parametrize("capture", ["native", "portable"])
+def test_garbage_that_nobody_collects_fails_the_build(
+    tmp_path: Path, port: int, turn: int, capture: str
+) -> None:
+    del turn
+    how = (*ANY, "--capture", capture)
+    leaking = check_gateway(tmp_path, port, "cycle-with-finaliser", how)
+
+    assert leaking.code == 1, leaking.report or leaking.stderr
+    (finding,) = leaking.report["findings"]
+    rates = {each["type"]: each["objects_per_work"] for each in finding["types"]}
+    assert rates["gateway.timeline.Timeline"] == pytest.approx(1.0, rel=0.05)
+    if capture == "native":  # The other one does not see that nothing holds them.
+        assert finding["chain"][0]["edge"] == "uncollected garbage"
+    assert_passes(check_gateway(tmp_path, port, "cycle-with-finaliser", how, "--fixed"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(TIMES))
+def test_native_memory_that_grows_fails_the_build_without_a_budget(
+    tmp_path: Path, port: int, turn: int
+) -> None:
+    del turn
+    leaking = check_gateway(tmp_path, port, "native-buffer", ANY)
+
+    assert leaking.code == 1, leaking.report or leaking.stderr
+    assert leaking.finding["type"] == "native memory in use"
+    (breach,) = leaking.report["gate"]["breaches"]
+    assert (breach["type"], breach["measure"]) == ("native memory in use", "bytes")
+    assert breach["fingerprint"] == leaking.finding["fingerprint"]
+    layers = leaking.report["layers"]
+    assert layers["native_in_use"]["last_bytes"] > layers["native_in_use"]["first_bytes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(TIMES))
+def test_native_memory_that_is_given_back_passes(tmp_path: Path, port: int, turn: int) -> None:
+    del turn
+
+    assert_passes(check_gateway(tmp_path, port, "native-buffer", ANY, "--fixed"))
+
+
+@pytest.mark.slow
+def test_native_memory_is_held_against_the_resident_budget_once(tmp_path: Path, port: int) -> None:
     budget = (*ANY, "--max-growth", "rss=4KiB/request")
 
     leaking = check_gateway(tmp_path, port, "native-buffer", budget)

@@ -133,9 +133,9 @@ def test_native_memory_grows_and_no_object_with_it() -> None:
 
 
 def test_native_memory_is_still_when_it_is_freed() -> None:
-    added = _added("native-buffer", "--fixed", traffic="few")
+    added = _added("native-buffer", "--fixed", traffic="ordinary")
 
-    assert added["process"].get("rss", 0) / REQUESTS["few"] < 0.1 * RECORD
+    assert added["process"].get("rss", 0) / REQUESTS["ordinary"] < 0.1 * RECORD
     assert _grown(added) == {}
 
 

@@ -115,6 +115,15 @@ def test_a_snapshot_names_what_the_target_called_its_objects(python: Interpreter
     assert ("", ".keep", "[17]") in names
 
 
+@pytest.mark.parametrize("collects", [True, False])
+def test_it_is_told_whether_the_collector_is_on(python: Interpreter, collects: bool) -> None:
+    source = SERVICE if collects else f"import gc; gc.disable()\n{SERVICE}"
+    with spawn(python.path, source) as target, attached(target) as session:
+        capture = NativeCapture(session, explain=no_evidence)
+        with capture.snapshot() as opened:
+            assert opened.names.collects() is collects
+
+
 def test_a_target_without_room_for_a_copy_is_left_alone(python: Interpreter) -> None:
     limit = """
 import resource

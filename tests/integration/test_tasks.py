@@ -205,3 +205,36 @@ def test_a_hundred_thousand_tasks_take_no_longer_than_a_snapshot_of_them(tmp_pat
         (1, 0),
     ]
     assert between - begin <= 1.5 * (end - between)
+
+
+TRIO = """
+import trio
+
+async def worker(event):
+    await event.wait()
+
+async def main():
+    event = trio.Event()
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(worker, event)
+        await trio.sleep(0.01)
+        print("ready", flush=True)
+        await trio.sleep(1000)
+
+trio.run(main)
+"""
+
+
+def test_tasks_of_trio_are_told_by_where_they_wait() -> None:
+    with spawn(sys.executable, TRIO) as target:
+        picture = tasks_from_process(target.pid)
+        text = leakscope("tasks", str(target.pid)).stdout
+
+    (workers,) = [g for g in picture.groups if g.calls[0].function == "worker"]
+    assert workers is picture.groups[0]
+    assert (workers.tasks, workers.calls[0].line) == (5, 5)
+    assert workers.calls[1].function == "Event.wait"
+    assert {(group.waits_for, group.stranded) for group in picture.groups} == {(None, 0)}
+    assert "5 tasks wait" in text
+    assert "about to run" not in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
 from pathlib import Path
@@ -157,3 +158,24 @@ def test_more_workers_than_can_be_watched_are_said(tmp_path: Path) -> None:
     assert len(report["workers"]) == 17
     assert [each["pid"] for each in report["unwatched"]] == workers[16:]
     assert "at most 16 workers are watched" in text
+
+
+def test_native_memory_that_grows_in_workers_is_told_in_bytes(tmp_path: Path) -> None:
+    report_file = tmp_path / "report.json"
+    source = POOL.replace("ORDERS.append(Order())", "ctypes.memset(take(30_000), 1, 30_000)")
+    begin = "import ctypes\ntake = ctypes.CDLL(None).malloc; take.restype = ctypes.c_void_p\n"
+    with spawn(sys.executable, ["-c", begin + source, "2", "1"], wait_for=None) as pool:
+        *leaky, sound = pids_in(read_line(pool))
+        with watching(str(pool.pid), "--children", *BRISK, "--json", report_file) as watch:
+            code, text = watch.end()
+
+    report = json.loads(report_file.read_text())
+    assert code == 1, text
+    assert "native memory in use grows steadily in 2 of 3 workers" in text
+    assert "2 of 3 workers share this slope: +" in text
+    assert re.search(r"[KM]iB per second each", text)
+    (shared,) = report["findings"]
+    assert [each["pid"] for each in shared["found_in"]] == leaky
+    assert shared["not_in"] == [sound]
+    assert shared["objects"] == {"slowest": 0, "fastest": 0, "total": 0}
+    assert shared["bytes"]["total"] >= shared["bytes"]["fastest"] >= shared["bytes"]["slowest"] > 0

@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -55,7 +56,13 @@ def test_clean():
     Order()
 
 def test_after():
-    after, before = state(), states[0]
+    before = states[0]
+    end = time.monotonic() + 20  # An agent that was told to go takes a moment.
+    while any(state()[name] != before[name] for name in ("tasks", "files")):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.01)
+    after = state()
     ours = "leakscope", "tempfile", "pickle", "_compat_pickle"
     new = set(after.pop("modules")) - set(before.pop("modules"))
     assert [name for name in sorted(new) if not name.startswith(ours)] == []

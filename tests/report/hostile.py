@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from leakscope.model.evidence import Site, Step
+from leakscope.model.evidence import Opened, Site, Step, Unheld
 from leakscope.model.finding import Diagnosis, Holder, NotLeak, TypeRate
 from tests.report.samples import LEAKING, QUEUED_REQUESTS
 
@@ -38,12 +38,17 @@ def diagnosis_of(text: str) -> Diagnosis:
         chain=(Step(text, text), Step(text, "module"), Step(text, text)),
         allocated_at=(Site(text, 1, text),),
         why=text,
+        unheld=(Unheld(text, 2, 2, 100, (Step(text, text),), 3),),
+        opened=(Opened(text, text, text, 3),),
     )
     return replace(
         LEAKING,
         reason=text,
         target=replace(LEAKING.target, cmdline=(text, text), python=text, implementation=text),
-        findings=(finding, replace(finding, chain=(), id="L2")),
+        findings=(
+            finding,
+            replace(finding, chain=(), id="L2"),
+        ),
         not_leaks=(NotLeak(text, text, text),),
         caveats=(text,),
     )

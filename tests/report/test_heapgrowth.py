@@ -6,9 +6,11 @@ from dataclasses import replace
 from hypothesis import given
 
 from leakscope.model.cohorts import Cohort
-from leakscope.model.evidence import Site, Step
+from leakscope.model.evidence import Site, Step, Unheld
 from leakscope.model.explanation import TypeShare
 from leakscope.model.heapgrowth import GrowthPlace, HeapComparison
+from leakscope.model.trend import Interval
+from leakscope.model.unheld import StrayReferences, UnheldSeries
 from leakscope.report.comparison import render_comparison, render_comparison_json
 from leakscope.report.heapgrowth import put_heap_comparison
 from leakscope.report.layout import Page
@@ -87,6 +89,53 @@ def test_places_of_other_kinds_are_said_to_be_such() -> None:
         assert "no reference in the heap accounts for it" in of(place)
 
 
+LOST = replace(
+    PLACE,
+    path="",
+    type="list",
+    chain=(Step("held by", "list"),),
+    shared=True,
+    holder=None,
+    entry=(),
+    also_held_by=(),
+    site=None,
+    cohorts=(),
+    unheld=(
+        Unheld("list", 19_698, 19_698, 4 << 20, (Step("[*]", "tuple"),), 2),
+        Unheld("shop.Reply", 100, 120, 9_000),
+    ),
+)
+STRAY = StrayReferences(
+    0x7F00_0000_1000, "type", "shop.Settings", (50, 350, 650), Interval(1.0, 0.99, 1.01)
+)
+LOSING = replace(
+    GROWN,
+    places=(LOST,),
+    unheld=(
+        UnheldSeries("list", (10, 9_800, 19_708), (10, 9_800, 19_708), Interval(2.0, 1.98, 2.02)),
+    ),
+    strays=(
+        STRAY,
+        replace(STRAY, address=0x7F00_0000_2000, path="shop.SETTINGS", type="shop.Settings"),
+        replace(STRAY, address=0x7F00_0000_3000, path="", references=(1, 2, 90), slope=None),
+    ),
+    unit="request",
+)
+
+
+def test_what_nobody_holds_is_as_reviewed() -> None:
+    assert_golden("heapgrowth-unheld-100.txt", text(LOSING))
+
+
+def test_the_document_has_what_nobody_holds_heap_by_heap() -> None:
+    heap = json.loads(render_comparison_json(COMPARISON, LOSING))["heap"]
+
+    assert heap["unit"] == "request"
+    assert heap["unheld"][0]["objects"] == [10, 9_800, 19_708]
+    assert heap["strays"][0]["references"] == [50, 350, 650]
+    assert heap["places"][0]["unheld"][1]["references"] == 120
+
+
 def test_many_places_are_told_in_part() -> None:
     assert "and 4 more places" in text(replace(GROWN, places=(PLACE,) * 12))
 
@@ -111,5 +160,7 @@ def test_hostile_names_reach_no_terminal(name: str, edge: str) -> None:
         also_held_by=(edge,),
         site=Site(name, 1, edge),
     )
+    lost = replace(place, shared=True, unheld=(Unheld(name, 2, 2, 9, (Step(edge, name),)),))
+    stray = replace(STRAY, path=edge, type=name)
 
-    assert not raw_in(text(replace(GROWN, places=(place,))))
+    assert not raw_in(text(replace(GROWN, places=(place, lost), strays=(stray,))))

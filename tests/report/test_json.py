@@ -58,6 +58,20 @@ SCHEMA: object = {
             "why": str,
             "series": [NUMBER],
             "cohorts": [{"made": int, "alive": int}],
+            "unheld": [
+                {
+                    "type": str,
+                    "objects": int,
+                    "references": int,
+                    "retained_bytes": int,
+                    "looks": [{"edge": str, "type": str}],
+                    "more": int,
+                }
+            ],
+            "exhausted": {None: {"limit": int, "seconds": NUMBER}},
+            "opened": [
+                {"kind": str, "where": (str, None), "state": (str, None), "descriptors": int}
+            ],
         }
     ],
     "not_leaks": [{"key": str, "label": str, "reason": str}],

@@ -54,6 +54,24 @@ def test_the_innermost_line_of_the_repository_counts_not_that_of_a_library() -> 
     assert found == Line("server/orders.py", 12)
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        Site("/usr/lib/python3.12/asyncio/base_events.py", 1987, "BaseEventLoop._run_once"),
+        Site("/usr/lib/python3.12/asyncio/runners.py", 118, "Runner.run"),
+    ],
+)
+def test_who_runs_an_event_loop_does_not_allocate_what_it_calls(loop: Site) -> None:
+    library = Site("/usr/lib/python3.12/site-packages/aiohttp/web_protocol.py", 446, "data")
+    main = Site("server/app.py", 71, "main")
+    served = Site("server/orders.py", 9, "serve")
+
+    outside = replace(QUEUED_REQUESTS, allocated_at=(library, loop, main))
+    inside = replace(QUEUED_REQUESTS, allocated_at=(library, served, loop, main))
+    assert line_of(outside, CHECKOUT) is None
+    assert line_of(inside, CHECKOUT) == Line("server/server/orders.py", 9)
+
+
 def test_a_finding_that_was_not_traced_has_no_line_though_a_module_holds_it() -> None:
     untraced = replace(QUEUED_REQUESTS, allocated_at=())
 

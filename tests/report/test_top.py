@@ -6,6 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 
 from leakscope.model.explanation import HeapSummary, HeapTop, TopObject, TopType
+from leakscope.model.unheld import UnheldType
 from leakscope.report.top import NO_PATH, render_top, render_top_json
 from tests.goldens import assert_golden
 from tests.report.hostile import any_text, raw_in
@@ -27,12 +28,31 @@ OBJECTS = HeapTop(
 )
 
 
+UNHELD = HeapTop(
+    SUMMARY,
+    unheld=(
+        UnheldType("builtins.list", 21_833, 21_834, 4_900_000),
+        UnheldType("builtins.str", 0, 21_849, 0),
+    ),
+)
+
+
 def test_types_are_as_reviewed() -> None:
     assert_golden("top-types-100.txt", render_top(TYPES))
 
 
 def test_objects_are_as_reviewed() -> None:
     assert_golden("top-objects-100.txt", render_top(OBJECTS))
+
+
+def test_what_nobody_holds_is_as_reviewed() -> None:
+    assert_golden("top-unheld-100.txt", render_top(UNHELD))
+    assert json.loads(render_top_json(UNHELD))["unheld"][1] == {
+        "type": "builtins.str",
+        "objects": 0,
+        "references": 21_849,
+        "retained_bytes": 0,
+    }
 
 
 def test_garbage_alone_is_told_with_how_much_of_the_type_it_is() -> None:
@@ -67,4 +87,5 @@ def test_hostile_names_reach_no_terminal(name: str, path: str) -> None:
     )
 
     assert not raw_in(render_top(top))
+    assert not raw_in(render_top(HeapTop(SUMMARY, unheld=(UnheldType(name, 1, 1, 1),))))
     assert not raw_in(render_top(replace(TYPES, types=(replace(TYPES.types[0], type=name),))))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from leakscope.storage.files import save
 from leakscope.storage.manifest import FORMAT_VERSION, Host
-from tests.storage.recordings import sample_heaps, sample_recording
+from tests.storage.recordings import sample_heaps, sample_heaps_with_calls, sample_recording
 
 SNAPSHOTS = Path(__file__).resolve().parents[2] / "fixtures" / "snapshots"
 HOST = Host(name="build-host", system="Linux", release="6.1.0", machine="x86_64")
@@ -20,6 +20,7 @@ HOST = Host(name="build-host", system="Linux", release="6.1.0", machine="x86_64"
 CONTENTS = {
     1: sample_recording(),
     2: replace(sample_recording(), heaps=sample_heaps()),
+    3: replace(sample_recording(), heaps=sample_heaps_with_calls()),
 }
 """What the file of each version holds."""
 

@@ -13,13 +13,16 @@ from leakscope.model.evidence import (
     Evidence,
     HolderEvidence,
     ModuleFile,
+    Opened,
     Site,
     SiteGrowth,
     Step,
     TypeEvidence,
+    Unheld,
 )
 from leakscope.model.heap import HeapSnapshot, ObjectFlag
 from leakscope.model.image import HeapImage, KeptNames
+from leakscope.model.memory import Layer, LayerKind, LayerReading, Ledger
 from leakscope.model.recording import CaptureKind, Ending, Recording
 from leakscope.model.roots import HeapRoots, LocalRoot, ModuleRoot, ThreadRoot
 from leakscope.model.target import MemoryLimit, Target
@@ -74,9 +77,19 @@ evidence = st.builds(
             site=st.none() | sites,
         )
     ),
-    types=several(st.builds(TypeEvidence, texts, counts, steps)),
-    sites=several(st.builds(SiteGrowth, several(sites), counts, counts)),
+    types=several(
+        st.builds(
+            TypeEvidence,
+            texts,
+            counts,
+            steps,
+            st.none() | st.builds(Unheld, texts, counts, counts, counts, steps, counts),
+        )
+    ),
+    sites=several(st.builds(SiteGrowth, several(sites), counts, counts, addresses, texts)),
     modules=several(st.builds(ModuleFile, texts, texts)),
+    opened=several(st.builds(Opened, texts, texts, texts, counts)),
+    most_open=st.none() | counts,
 )
 
 
@@ -112,7 +125,9 @@ images = st.builds(
     roots=st.builds(
         HeapRoots,
         modules=several(st.builds(ModuleRoot, addresses, texts)),
-        threads=several(st.builds(ThreadRoot, addresses, texts, addresses, addresses)),
+        threads=several(
+            st.builds(ThreadRoot, addresses, texts, addresses, addresses, counts, several(sites))
+        ),
         locals=several(st.builds(LocalRoot, addresses, texts, texts, counts, sites)),
     ),
     names=st.builds(
@@ -123,8 +138,22 @@ images = st.builds(
         suspended=st.dictionaries(addresses, several(sites), max_size=3),
     ),
 )
+ledgers = st.builds(
+    Ledger,
+    resident=counts,
+    layers=st.tuples(*(st.builds(Layer, st.just(kind), counts) for kind in LayerKind)),
+    remainder=lines,
+    objects=counts,
+    garbage=counts,
+    threads=counts,
+    allocator=texts,
+    tells_free=st.booleans(),
+    swapped=counts,
+    pause_ms=amounts,
+)
 recordings = st.builds(
     Recording,
+    layers=several(st.builds(LayerReading, reals, st.none() | reals, ledgers)),
     target=st.builds(Target, counts, reals, several(texts), texts, texts),
     kind=st.sampled_from(CaptureKind),
     work_unit=texts,
@@ -177,6 +206,15 @@ def random_heap(objects: int, references: int, seed: int) -> HeapImage:
             source.integers(objects, size=references, dtype=np.int32),
         ),
     )
+
+
+def sample_heaps_with_calls() -> tuple[HeapImage, ...]:
+    """Return the heaps that `fixtures/snapshots/v3.lscope` holds: their threads run something."""
+    first, *others = sample_heaps()
+    main, other = first.roots.threads
+    calls = (Site("gateway/audit.py", 41, "flush"), Site("gateway/__main__.py", 7, "<module>"))
+    threads = (replace(main, native_id=4242, calls=calls), other)
+    return (replace(first, roots=replace(first.roots, threads=threads)), *others)
 
 
 def sample_heaps() -> tuple[HeapImage, ...]:

@@ -22,6 +22,7 @@ from leakscope.storage.errors import CorruptedFile
 from leakscope.storage.files import load, save
 from leakscope.storage.graphs import encode_references
 from leakscope.storage.heaps import HEAP_TABLES
+from leakscope.storage.manifest import FORMAT_VERSION
 from leakscope.storage.parquet import GROUP_ROWS
 from tests.storage.forging import edit_table, forge
 from tests.storage.make_fixture import CONTENTS, fixture
@@ -84,8 +85,8 @@ def test_wanting_heaps_of_a_file_without_any_is_no_mistake() -> None:
 
 
 def test_heaps_that_are_not_wanted_are_not_read(tmp_path: Path) -> None:
-    content = bytearray(fixture(2).read_bytes())
-    with ZipFile(fixture(2)) as archive:
+    content = bytearray(fixture(FORMAT_VERSION).read_bytes())
+    with ZipFile(fixture(FORMAT_VERSION)) as archive:
         for spec in HEAP_TABLES:
             entry = archive.getinfo(spec.member)
             content[entry.header_offset + 30 + len(entry.filename) + 10] ^= 0xFF

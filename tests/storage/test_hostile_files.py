@@ -203,6 +203,17 @@ def test_a_later_format_says_to_upgrade(tmp_path: Path) -> None:
     assert "Upgrade" in error.remedy
 
 
+LOST = {
+    "row": 0,
+    "type": "shop.Reply",
+    "objects": 1,
+    "references": 1,
+    "retained_bytes": 1,
+    "looks": [],
+    "more": 0,
+}
+
+
 @pytest.mark.parametrize(
     ("keys", "value"),
     [
@@ -226,6 +237,18 @@ def test_a_later_format_says_to_upgrade(tmp_path: Path) -> None:
         (("caveats",), [None]),
         (("leakscope",), None),
         (("work",), {"unit": 1}),
+        (("unheld",), {}),
+        (("unheld",), [None]),
+        (("unheld",), [{"row": 0}]),
+        (("unheld",), [{**LOST, "row": 99}]),
+        (("unheld",), [{**LOST, "objects": -1}]),
+        (("unheld",), [{**LOST, "looks": [{"edge": 1, "type": "x"}]}]),
+        (("opened",), {}),
+        (("opened",), [{"kind": "file", "where": "", "state": ""}]),
+        (("opened",), [{"kind": 1, "where": "", "state": "", "descriptors": 1}]),
+        (("opened",), [{"kind": "file", "where": "", "state": "", "descriptors": -1}]),
+        (("most_open",), -1),
+        (("most_open",), "many"),
         (("members",), []),
         (("members",), {}),
         (("members", "types.parquet"), None),

@@ -99,7 +99,7 @@ def test_todays_format_is_that_of_its_file(tmp_path: Path) -> None:
 
 
 def test_other_engines_read_the_tables_without_leakscope(tmp_path: Path) -> None:
-    files = export(fixture(2), tmp_path / "out")
+    files = export(fixture(FORMAT_VERSION), tmp_path / "out")
 
     members = [spec.member for spec in (*TABLES, *HEAP_TABLES)]
     assert [file.name for file in files] == [*members, "manifest.json"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from leakscope.model.cohorts import Cohort
 from leakscope.model.heapgrowth import HeapComparison
+from leakscope.model.trend import Interval
 from leakscope.watching.heap_compare import compare_heaps
 from tests.heaps import DrawnHeap, heap_of
 from tests.views import drawn_view
@@ -89,6 +92,46 @@ def test_what_only_c_code_holds_has_no_chain_from_a_name() -> None:
 
     assert place.shared
     assert place.chain[0].edge == "held by"
+
+
+def test_what_nobody_holds_is_told_by_type_with_what_it_looks_like() -> None:
+    heaps = [losing(count) for count in (0, 30, 60)]
+
+    found = compared(*heaps)
+
+    (place,) = found.places
+    (lost,) = place.unheld
+    assert (lost.type, lost.objects, lost.references) == ("shop.Reply", 60, 120)
+    assert lost.retained_bytes == 60 * 150
+    assert [step.type for step in lost.looks] == ["str", "list"]
+    assert (lost.looks[0].edge[:6], lost.more) == (".title", 0)
+    (series,) = found.unheld
+    assert (series.objects, series.references) == ((0, 30, 60), (0, 60, 120))
+    assert series.slope is None  # They were all taken at once.
+
+
+def test_what_nobody_holds_has_a_slope_per_unit_of_work() -> None:
+    views = []
+    for count in (0, 30, 60):
+        _, view = drawn_view(losing(count), modules=MODULES)
+        view.image = replace(view.image, work=float(count) / 2)
+        views.append(view)
+
+    found = compare_heaps(views, "request")
+
+    assert found.unit == "request"
+    assert found.unheld[0].slope == Interval(4.0, 4.0, 4.0)
+    assert compare_heaps(views).unit == "second"
+
+
+def losing(count: int) -> DrawnHeap:
+    """Return the shop with so many replies lost, two references to each."""
+    lost = {f"lost{i}": 2 for i in range(count)}
+    lines = [
+        f"{name}:shop.Reply=50 -> part{name}:dict=0 -> title{name}:str=60, lines{name}:list=40"
+        for name in lost
+    ]
+    return heap_of(*SHOP, *lines, held=lost)
 
 
 def test_a_buffer_that_grew_is_told_without_entries() -> None:

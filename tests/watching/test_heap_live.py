@@ -25,6 +25,21 @@ def test_cyclic_garbage_is_not_counted() -> None:
     assert "list" not in reading.types
 
 
+def test_garbage_counts_where_nobody_collects_it() -> None:
+    heap = ascending(
+        heap_of(
+            *LOOP,
+            "scheduled -> gone:asyncio.events.TimerHandle -> true, true",
+            "a:shop.Order=64 -> b:list -> a",
+        )
+    )
+
+    reading = live_reading(HeapView(image_of(heap)), with_garbage=True)
+
+    assert reading.types["shop.Order"] == TypeTotal(1, 64)
+    assert "asyncio.events.TimerHandle" not in reading.types
+
+
 def test_containers_that_are_garbage_are_not_followed() -> None:
     heap = ascending(heap_of("root -> kept:list", "a:list -> b:dict -> a"))
 

@@ -30,13 +30,15 @@ def task(name: str, *more: str, awaits: str = "") -> tuple[str, ...]:
     waits = (f"{name} -> {awaits}", f"{awaits} -> back_{name}:TaskWakeupMethWrapper -> {name}")
     return (
         f"{name}:_asyncio.Task=100 -> {code}:coroutine=50 -> run:function",
+        f"{name} -> loop",
         *(waits if awaits else ()),
         *more,
     )
 
 
 def picture(*lines: str, groups: int = 20) -> TaskPicture:
-    heap = ascending(heap_of("root:dict -> shop:module -> TASKS:set", *lines))
+    loop = "shop -> loop:asyncio.unix_events._UnixSelectorEventLoop"
+    heap = ascending(heap_of("root:dict -> shop:module -> TASKS:set", loop, *lines))
     view = HeapView(image_of(heap, modules={"shop": "shop"}), Suspended(heap))
     return tasks_of(view, groups)
 
@@ -113,6 +115,12 @@ def test_a_task_may_await_another_task() -> None:
         ("_asyncio.Task", 0),
         ("_asyncio.Future", 0),
     ]
+
+
+def test_what_a_task_without_a_loop_awaits_is_not_known() -> None:
+    found = picture("TASKS -> bay.1:trio.Task -> code:coroutine -> run:function")
+
+    assert [(g.tasks, g.waits_for, g.stranded) for g in found.groups] == [(1, None, 0)]
 
 
 def test_a_future_that_does_not_call_the_task_back_is_not_awaited() -> None:

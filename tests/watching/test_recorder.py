@@ -38,6 +38,7 @@ class Heap:
     """How many orders there are at each look, if not 100 more at each."""
     looks: int = 0
     asked: list[Suspects] = field(default_factory=list)
+    sampling: list[bool] = field(default_factory=list)
     kind: CaptureKind = CaptureKind.PORTABLE
     caveats: tuple[str, ...] = ("Drawn.",)
 
@@ -63,6 +64,9 @@ class Heap:
 
     def trace_allocations(self, *, on: bool) -> None:
         del on
+
+    def sample_allocations(self, *, on: bool) -> None:
+        self.sampling.append(on)
 
     def close(self) -> None: ...
 

@@ -39,6 +39,7 @@ class Service:
     requests: int = 0
     looks: int = 0
     asked: list[Suspects] = field(default_factory=list)
+    sampling: list[bool] = field(default_factory=list)
     kind: CaptureKind = CaptureKind.PORTABLE
     caveats: tuple[str, ...] = ()
 
@@ -57,6 +58,9 @@ class Service:
 
     def trace_allocations(self, *, on: bool) -> None:
         del on
+
+    def sample_allocations(self, *, on: bool) -> None:
+        self.sampling.append(on)
 
     def close(self) -> None: ...
 

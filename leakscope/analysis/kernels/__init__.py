@@ -43,6 +43,7 @@ __all__ = [
     "subtree_sums",
     "transpose",
     "traverse",
+    "woken",
 ]
 
 SUPER_ROOT = -1
@@ -183,6 +184,23 @@ def carried(later: Csr, earlier: Csr, match: Rows, starts: Rows) -> Mask:
         len(starts),
         found,
     )
+    return found.view(np.bool_)
+
+
+def woken(graph: Csr, starts: Rows, tasks: Rows, awaited: Rows) -> Mask:
+    """Return which of `tasks` can go on, one entry for each.
+
+    One that waits for a node can if that is reached from `starts`, on ways that lead through no
+    task but those that can go on. `awaited` is -1 for one that nothing wakes. Linear in the graph.
+    """
+    starts, tasks, awaited = (
+        np.ascontiguousarray(rows, np.int32) for rows in (starts, tasks, awaited)
+    )
+    if len(tasks) != len(awaited):
+        raise MalformedGraph("what is waited for is not given task by task")
+    found = np.empty(len(tasks), np.uint8)
+    view = graph_view(graph.offsets, graph.targets)
+    call("graph_woken", view, starts, len(starts), tasks, awaited, len(tasks), found)
     return found.view(np.bool_)
 
 

@@ -16,7 +16,7 @@
 #define GRAPH_API __attribute__((visibility("default")))
 
 /* Changes with every signature below, so that a library left over from another version is told. */
-#define GRAPH_ABI 1
+#define GRAPH_ABI 2
 
 enum graph_status { GRAPH_OK = 0, GRAPH_MALFORMED = -1, GRAPH_NO_MEMORY = -2 };
 
@@ -61,6 +61,13 @@ GRAPH_API int graph_traverse(const graph *g, const int32_t *starts, const int64_
  * same as, or -1. carried: later nodes, becomes 0 or 1. */
 GRAPH_API int graph_carried(const graph *later, const graph *earlier, const int32_t *match,
                             const int32_t *starts, int64_t count, uint8_t *carried);
+
+/* Which of `count` tasks can go on: what they wait for is reached from `starts`, on ways that lead
+ * through no task but those that can go on. tasks: nodes, each once; awaited: for each the node
+ * that it waits for, or -1 for one that nothing wakes. woken: tasks, becomes 0 or 1. */
+GRAPH_API int graph_woken(const graph *g, const int32_t *starts, int64_t starts_count,
+                          const int32_t *tasks, const int32_t *awaited, int64_t count,
+                          uint8_t *woken);
 
 /* Immediate dominators under a super root that leads to all `roots`. incoming: `outgoing` turned
  * round. dominator: nodes. order: nodes, its first *reached entries become the reachable nodes,

@@ -13,7 +13,7 @@ import leakscope.analysis.kernels as package
 from leakscope.errors import LeakscopeError
 
 _NAME = "graph.so"
-_ABI = 1
+_ABI = 2
 """As in graph.h."""
 
 _MALFORMED = -1

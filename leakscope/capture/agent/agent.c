@@ -9,6 +9,7 @@
 #include "heap_service.h"
 #include "interpreter.h"
 #include "protocol.h"
+#include "sampler_service.h"
 #include "wire.h"
 
 #include <dlfcn.h>
@@ -96,6 +97,9 @@ static const struct service {
     {OP_EXEC, serve_exec},
     {OP_HEAP_FREEZE, heap_serve_freeze},
     {OP_HEAP_REAP, heap_serve_reap},
+    {OP_SAMPLE_START, sampler_serve_start},
+    {OP_SAMPLE_READ, sampler_serve_read},
+    {OP_SAMPLE_STOP, sampler_serve_stop},
 };
 
 static void dispatch(const struct message *request, struct message *reply) {
@@ -165,21 +169,26 @@ static void *agent_main(void *unused) {
     if (!asked_to_go)
         wire_shut_down();
     heap_forget();
+    bool unhooked = sampler_forget();
     name_thread("leaving", strlen("leaving"));
     bool forgotten = interpreter_forget(&bye);
     if (asked_to_go)
         wire_send(&bye);
     wire_shut_down();
     /* The loader may still be at work on us, under the interpreter's lock, until we had it. */
-    if (forgotten)
+    if (forgotten && unhooked)
         unload_at_thread_exit();
     return NULL;
 }
 
 /* ---- coming and being taken out */
 
-/* A forked child has no agent: it must not keep the parent's connection open. */
-static void in_forked_child(void) { wire_close(); }
+/* A forked child has no agent: it must not keep the parent's connection open, and is not sampled.
+ */
+static void in_forked_child(void) {
+    wire_close();
+    sampler_in_forked_child();
+}
 
 static void start_thread(void) {
     pthread_attr_t attributes;

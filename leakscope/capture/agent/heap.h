@@ -109,6 +109,10 @@ struct ls_python {
     void *(*interpreter)(void);
     void *(*first_thread)(void *);
     void *(*next_thread)(void *);
+    void *(*current_thread)(void);   /* with the GIL */
+    void *(*thread_of_caller)(void); /* without it; NULL for a thread that Python does not know */
+    void *malloc_figures;            /* glibc's mallinfo2, NULL where there is none */
+    int (*collects)(void);           /* whether the collector is on; NULL on 3.9 */
     int (*gil_ensure)(void);
     void (*gil_release)(int);
     ls_object set_type, frozenset_type, bytearray_type, odict_type, frame_type, gen_type, coro_type,
@@ -181,6 +185,16 @@ uint64_t ls_visited_number(void);
 uint32_t ls_visited_rank(uintptr_t address);
 /* Leaves in ascending order; `cursor` starts at 0; NULL at the end. */
 struct ls_leaf *ls_visited_next(uint64_t *cursor);
+/* Visit every address that was added, in ascending order. */
+static inline void ls_visited_each(void (*visit)(uintptr_t address, void *context), void *context) {
+    uint64_t cursor = 0;
+    for (struct ls_leaf *leaf; (leaf = ls_visited_next(&cursor)) != NULL;)
+        for (uint32_t word = 0; word < LS_LEAF_WORDS; word++)
+            for (uint64_t bits = leaf->bits[word]; bits != 0; bits &= bits - 1) {
+                uint32_t bit = word * 64 + (uint32_t)__builtin_ctzll(bits);
+                visit((leaf->region << LS_REGION_SHIFT) + (uintptr_t)bit * 8, context);
+            }
+}
 
 void ls_pending_push(ls_object object);
 int ls_pending_pop(ls_object *object);
@@ -206,6 +220,8 @@ enum ls_kind {
     LS_KIND_BUFFERED,
     LS_KIND_BYTESIO,
     LS_KIND_ELEMENT,
+    LS_KIND_DESCRIPTOR,
+    LS_KIND_MMAP,
 };
 
 struct ls_type {

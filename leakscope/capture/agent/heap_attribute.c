@@ -102,19 +102,27 @@ ls_object ls_attribute_value(ls_object object, const struct ls_type *type, const
 }
 
 uint64_t ls_number_of(ls_object object) {
-    enum { DIGITS = 24, DIGIT_BITS = 30 };
+    enum { DIGITS = 24, DIGIT_BITS = 30, MOST_DIGITS = 3, SIGN_BITS = 3, NEGATIVE = 2 };
     if (ls_type_of(object)->kind != LS_KIND_INT)
         return UINT64_MAX;
-    uint64_t count = LS_FIELD(uint64_t, object, LS_OB_SIZE);
-    if (ls_python.at.minor >= 12)
-        count >>= 3;
-    uint64_t value = 0;
-    for (uint64_t i = 0; i < count && i < 3; i++)
-        value |= (uint64_t)LS_FIELD(uint32_t, object, DIGITS + i * 4) << (DIGIT_BITS * i);
-    return count <= 3 ? value : UINT64_MAX;
+    /* Until 3.11 the length has the value's sign; since then two bits below the length tell it. */
+    int64_t length = LS_FIELD(int64_t, object, LS_OB_SIZE);
+    int is_negative = length < 0;
+    if (ls_python.at.minor >= 12) {
+        is_negative = (length & SIGN_BITS) == NEGATIVE;
+        length >>= 3;
+    }
+    if (is_negative || length > MOST_DIGITS)
+        return UINT64_MAX;
+    uint64_t value = 0, digit = 0;
+    for (int64_t i = 0; i < length; i++) {
+        digit = LS_FIELD(uint32_t, object, DIGITS + i * 4);
+        value |= digit << (DIGIT_BITS * i);
+    }
+    return length == MOST_DIGITS && digit >> (64 - 2 * DIGIT_BITS) != 0 ? UINT64_MAX : value;
 }
 
-size_t ls_thread_name(uint64_t ident, char *text, size_t room) {
+ls_object ls_thread_object(uint64_t ident) {
     ls_object module = ls_dict_value_of(ls_frozen.modules, "threading");
     if (module == 0 || !ls_visited_has(module))
         return 0;
@@ -125,10 +133,8 @@ size_t ls_thread_name(uint64_t ident, char *text, size_t room) {
     ls_object key, thread;
     intptr_t position = 0;
     while (ls_python.dict_next(active, &position, &key, &thread)) {
-        if (ls_number_of(key) != ident)
-            continue;
-        ls_object name = ls_attribute_value(thread, ls_type_of(thread), "_name");
-        return name == 0 ? 0 : ls_text_of(name, text, room);
+        if (ls_number_of(key) == ident)
+            return thread;
     }
     return 0;
 }

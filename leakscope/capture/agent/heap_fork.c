@@ -4,6 +4,7 @@
  * and given back at once. The child has no exit signal: the target never gets a SIGCHLD for it and
  * its own waits never see it; it is reaped here with __WCLONE. One frozen copy at a time. */
 #define _GNU_SOURCE
+#include "clock.h"
 #include "heap.h"
 
 #include <errno.h>
@@ -17,12 +18,6 @@
 #include <unistd.h>
 
 static int frozen_child; /* 0 if there is none */
-
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* fork without what libc and the interpreter attach to it, and without an exit signal. */
 static long raw_clone(void) {

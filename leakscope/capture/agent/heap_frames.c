@@ -1,4 +1,7 @@
-/* Calls: what running and suspended functions have in their local variables. Child only.
+/* Calls: what running and suspended functions have in their local variables.
+ *
+ * Child only, but for what a thread asks of its own frames when one of its allocations is sampled:
+ * the code that runs, where it is, the frame before.
  *
  * From 3.11 on a call lives in an interpreter frame, before that in a frame object; `struct
  * ls_call` is what both have in common. Every pointer is checked before it is followed. */
@@ -25,7 +28,7 @@ ls_object ls_code_of_running(uintptr_t frame) {
     return ls_plausible(code) && LS_POINTER(code, LS_OB_TYPE) == ls_python.code_type ? code : 0;
 }
 
-static int32_t instruction_of(uintptr_t frame, ls_object code) {
+int32_t ls_instruction_of(uintptr_t frame, ls_object code) {
     const struct ls_offsets *at = &ls_python.at;
     if (at->minor >= 11)
         return (int32_t)(LS_POINTER(frame, at->frame_instruction) - (code + at->code_start));
@@ -54,7 +57,7 @@ int ls_call_of_frame(uintptr_t frame, struct ls_call *call) {
     call->code = code;
     call->locals = frame + at->frame_locals;
     call->count = local_count(code);
-    call->offset = instruction_of(frame, code);
+    call->offset = ls_instruction_of(frame, code);
     return 1;
 }
 

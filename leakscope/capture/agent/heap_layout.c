@@ -243,6 +243,11 @@ static int bind_symbols(void) {
         {&py->interpreter, "PyInterpreterState_Get", 1},
         {&py->first_thread, "PyInterpreterState_ThreadHead", 1},
         {&py->next_thread, "PyThreadState_Next", 1},
+        {&py->current_thread, "_PyThreadState_UncheckedGet", 0},
+        {&py->current_thread, "PyThreadState_GetUnchecked", 0}, /* 3.13 */
+        {&py->thread_of_caller, "PyGILState_GetThisThreadState", 1},
+        {&py->malloc_figures, "mallinfo2", 0},
+        {&py->collects, "PyGC_IsEnabled", 0}, /* 3.10 */
         {&py->gil_ensure, "PyGILState_Ensure", 1},
         {&py->gil_release, "PyGILState_Release", 1},
         {&py->type_type, "PyType_Type", 1},
@@ -270,7 +275,8 @@ static int bind_symbols(void) {
         void *found = ls_symbol(symbols[i].name);
         if (found == NULL && symbols[i].required)
             return 0;
-        memcpy(symbols[i].where, &found, sizeof found);
+        if (found != NULL)
+            memcpy(symbols[i].where, &found, sizeof found);
     }
     error_type = *error;
     return 1;

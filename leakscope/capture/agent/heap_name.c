@@ -3,7 +3,8 @@
  * A request is a frame head and `count` addresses. LS_ASK_CHAIN: each refers to the next; the
  * answer is one text per reference, in order. LS_ASK_CALLS: the answer is, per address, where that
  * code is suspended and what it awaits in turn, as LS_ROOT_CALL records; LS_ROOT_END ends each.
- * LS_ASK_LABELS: one text per address, what an object is called that nothing refers to. */
+ * LS_ASK_LABELS: one text per address, what an object is called that nothing refers to. The others
+ * are asked without addresses. */
 #include "heap_edge.h"
 
 #include <string.h>
@@ -90,6 +91,14 @@ static void answer_labels(uint32_t count) {
     }
 }
 
+/* Answer LS_ASK_COLLECTOR: 1 if the collector runs by itself, 0 if it is off. */
+static void answer_collector(void) {
+    enum { ENABLED_3_9 = -12 }; /* from the head of the young generation */
+    int32_t told = ls_python.collects != NULL ? ls_python.collects()
+                                              : LS_FIELD(int32_t, ls_frozen.heads[0], ENABLED_3_9);
+    ls_stream_frame(LS_FRAME_NAMES, 1, &told, sizeof told);
+}
+
 void ls_names_serve(void) {
     struct ls_frame request;
     while (ls_stream_read(&request, sizeof request)) {
@@ -103,6 +112,12 @@ void ls_names_serve(void) {
             answer_calls(request.count);
         else if (request.kind == LS_ASK_LABELS)
             answer_labels(request.count);
+        else if (request.kind == LS_ASK_MALLOC)
+            ls_malloc_answer();
+        else if (request.kind == LS_ASK_DESCRIPTORS)
+            ls_descriptors_answer();
+        else if (request.kind == LS_ASK_COLLECTOR)
+            answer_collector();
         else
             ls_child_fail(LS_FAIL_REQUEST);
         ls_stream_flush();

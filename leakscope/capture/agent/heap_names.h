@@ -18,6 +18,8 @@ int ls_call_of(ls_object object, const struct ls_type *type, struct ls_call *cal
 int ls_call_of_frame(uintptr_t frame, struct ls_call *call);
 /* The code that runs in a frame, be it known to the walk or not; 0 if none does. */
 ls_object ls_code_of_running(uintptr_t frame);
+/* Where `code`, which runs in a frame, is, in bytes from its start. */
+int32_t ls_instruction_of(uintptr_t frame, ls_object code);
 uintptr_t ls_frame_of_thread(void *thread);
 uintptr_t ls_frame_before(uintptr_t frame);
 /* A local variable, or the cell that it is in; 0 if it is not set. */
@@ -38,8 +40,8 @@ ls_object ls_dict_key_of(ls_object dict, ls_object value);
 ls_object ls_dict_value_of(ls_object dict, const char *name);
 /* The value of a small non-negative int; UINT64_MAX if it is none. */
 uint64_t ls_number_of(ls_object object);
-/* What `threading` calls the thread of this ident. */
-size_t ls_thread_name(uint64_t ident, char *text, size_t room);
+/* What `threading` has of the thread of this ident; 0 if it does not know it. */
+ls_object ls_thread_object(uint64_t ident);
 
 /* ---- heap_roots.c, heap_name.c */
 
@@ -59,7 +61,26 @@ void ls_roots(const struct ls_freeze *freeze);
 void ls_send_call(uint32_t kind, uint64_t object, uint64_t thread, const struct ls_call *call);
 void ls_send_end(void);
 
-enum ls_question { LS_ASK_CHAIN = 1, LS_ASK_CALLS, LS_ASK_LABELS };
+enum ls_question {
+    LS_ASK_CHAIN = 1,
+    LS_ASK_CALLS,
+    LS_ASK_LABELS,
+    LS_ASK_MALLOC,
+    LS_ASK_DESCRIPTORS,
+    LS_ASK_COLLECTOR,
+};
+
+/* ---- heap_malloc.c */
+
+/* Answer LS_ASK_MALLOC: bytes had from the system in arenas, in regions of their own; in use in
+ * arenas, free in them. Count 0 if that is not known. May never return. */
+void ls_malloc_answer(void);
+
+/* ---- heap_descriptors.c */
+
+/* Answer LS_ASK_DESCRIPTORS: the address of every object that has an open descriptor of its own,
+ * ascending, each with that descriptor. */
+void ls_descriptors_answer(void);
 
 /* Answers questions until the controller hangs up. */
 void ls_names_serve(void);

@@ -1,13 +1,14 @@
 /* Where the heap hangs from: modules, and the local variables of running functions. Child only.
  *
- * Sent as records of LS_FRAME_ROOTS: a module with its file; a thread, and then its context (of
+ * Sent as records of LS_FRAME_ROOTS: a module with its file; a thread, with its native id for an
+ * offset, and then its context (of
  * contextvars) and its calls from the innermost outwards, each followed by its local variables. */
 #include "heap_names.h"
 
 #include <string.h>
 
 enum { NAME_ROOM = 512, FILE_ROOM = 4096, TABLE_ROOM = 32768 };
-enum { DEEPEST = 1000, DEEPEST_OF_ALL = 1 << 20, MOST_THREADS = 4096 };
+enum { DEEPEST = 1000, DEEPEST_OF_ALL = 1 << 20, MOST_THREADS = 1 << 16 };
 
 struct root {
     uint32_t kind;
@@ -77,6 +78,19 @@ static void send_locals(uint64_t thread, const struct ls_call *call) {
     }
 }
 
+/* What the kernel calls a thread, 0 if that is not known. */
+static int32_t native_id(void *thread, ls_object object) {
+    const struct ls_offsets *at = &ls_python.at;
+    uint64_t id = 0;
+    if (at->thread_native_id != 0)
+        id = LS_FIELD(uint64_t, (uintptr_t)thread, at->thread_native_id);
+    else if (object != 0) {
+        ls_object number = ls_attribute_value(object, ls_type_of(object), "_native_id");
+        id = number != 0 && ls_visited_has(number) ? ls_number_of(number) : 0;
+    }
+    return id <= INT32_MAX ? (int32_t)id : 0;
+}
+
 static void send_thread(void *thread) {
     const struct ls_offsets *at = &ls_python.at;
     uint64_t ident = LS_FIELD(uint64_t, (uintptr_t)thread, at->thread_id);
@@ -84,7 +98,10 @@ static void send_thread(void *thread) {
     struct root root = {.kind = LS_ROOT_THREAD, .thread = ident};
     if (ls_plausible(data) && ls_visited_has(data))
         root.object = data;
-    root.name_bytes = (uint32_t)ls_thread_name(ident, text, NAME_ROOM);
+    ls_object object = ls_thread_object(ident);
+    ls_object name = object == 0 ? 0 : ls_attribute_value(object, ls_type_of(object), "_name");
+    root.name_bytes = name == 0 ? 0 : (uint32_t)ls_text_of(name, text, NAME_ROOM);
+    root.offset = native_id(thread, object);
     send_root(&root);
     ls_object context = LS_POINTER((uintptr_t)thread, at->thread_context);
     if (ls_plausible(context) && ls_visited_has(context)) {

@@ -215,6 +215,8 @@ static uint64_t own_size(ls_object object, const struct ls_type *type) {
         return (basic + (uint64_t)type->item_size * LS_FIELD(uint64_t, object, LS_OB_SIZE) + 7) &
                ~(uint64_t)7;
     case LS_KIND_PLAIN:
+    case LS_KIND_DESCRIPTOR:
+    case LS_KIND_MMAP:
         break;
     }
     if (type->item_size <= 0)

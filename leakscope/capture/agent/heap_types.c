@@ -46,6 +46,10 @@ static const struct extension_type {
     {"_io.BufferedRandom", 136, LS_KIND_BUFFERED},
     {"_io.BytesIO", 64, LS_KIND_BYTESIO},
     {"xml.etree.ElementTree.Element", 48, LS_KIND_ELEMENT},
+    {"_socket.socket", 24, LS_KIND_DESCRIPTOR},
+    {"_io.FileIO", 24, LS_KIND_DESCRIPTOR},
+    {"select.epoll", 24, LS_KIND_DESCRIPTOR},
+    {"mmap.mmap", 64, LS_KIND_MMAP},
 };
 
 static int is_extension_type(ls_object type, const struct extension_type *known) {

@@ -8,10 +8,10 @@
  * For a census that is all: totals per type. For a full snapshot the objects are then numbered in
  * order of address and a second pass, in that order, streams them with their references. */
 #define _GNU_SOURCE
+#include "clock.h"
 #include "heap_names.h"
 
 #include <string.h>
-#include <time.h>
 
 enum { BLOCK_OBJECTS = 1 << 16, BLOCK_REFERENCES = 1 << 20, NAME_ROOM = 1024 };
 enum { GC_TRACKED = 1, IMMORTAL = 2, STATIC = 4, IS_TYPE = 8 };
@@ -32,12 +32,6 @@ static struct {
     uint8_t *flags;
     uint32_t objects, references;
 } block;
-
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- First pass */
 
@@ -210,7 +204,8 @@ static uint8_t flags_of(ls_object object, const struct ls_type *type) {
     return flags;
 }
 
-static void record_object(struct walk *walk, ls_object object) {
+static void record_object(ls_object object, void *context) {
+    struct walk *walk = context;
     const struct ls_type *type = ls_type_of(object);
     uint64_t before = walk->references;
     uint8_t flags = flags_of(object, type);
@@ -238,13 +233,7 @@ static void record_all(struct walk *walk) {
     block.degree = ls_map(BLOCK_OBJECTS * sizeof *block.degree);
     block.flags = ls_map(BLOCK_OBJECTS);
     block.targets = ls_map(BLOCK_REFERENCES * sizeof *block.targets);
-    uint64_t cursor = 0;
-    for (struct ls_leaf *leaf; (leaf = ls_visited_next(&cursor)) != NULL;)
-        for (uint32_t word = 0; word < LS_LEAF_WORDS; word++)
-            for (uint64_t bits = leaf->bits[word]; bits != 0; bits &= bits - 1) {
-                uint32_t bit = word * 64 + (uint32_t)__builtin_ctzll(bits);
-                record_object(walk, (leaf->region << LS_REGION_SHIFT) + (uintptr_t)bit * 8);
-            }
+    ls_visited_each(record_object, walk);
     flush_references();
     flush_objects();
 }

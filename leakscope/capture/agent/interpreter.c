@@ -1,11 +1,11 @@
 #define _GNU_SOURCE
 #include "interpreter.h"
 
+#include "clock.h"
 #include "python_api.h"
 
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 enum { PY_FILE_INPUT = 257 };
 
@@ -19,20 +19,9 @@ uint32_t interpreter_hexversion(void) { return found ? python_hexversion(&py) : 
 
 /* ---- the interpreter's lock, and for how long */
 
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-struct entry {
-    int gil_state;
-    uint64_t since;
-};
-
-/* Take the lock; false if the interpreter is not up. It may go down between the check and the
- * call: then CPython ends or parks this thread, as it does with every thread of its own. */
-static bool enter(struct entry *entry, struct message *reply) {
+/* It may go down between the check and the call: then CPython ends or parks this thread, as it does
+ * with every thread of its own. */
+bool interpreter_enter(struct entry *entry, struct message *reply) {
     if (!found || !python_is_up(&py)) {
         reply->header.status = STATUS_FINALIZING;
         return false;
@@ -44,7 +33,7 @@ static bool enter(struct entry *entry, struct message *reply) {
     return true;
 }
 
-static void leave(const struct entry *entry, struct message *reply) {
+void interpreter_leave(const struct entry *entry, struct message *reply) {
     reply->header.held_ns = now_ns() - entry->since;
     py.GILState_Release(entry->gil_state);
 }
@@ -140,7 +129,7 @@ static bool has_namespace(void) {
 
 void interpreter_execute(const char *source, struct message *reply) {
     struct entry entry;
-    if (!enter(&entry, reply))
+    if (!interpreter_enter(&entry, reply))
         return;
     PyObject *code =
         has_namespace() ? py.CompileString(source, "<leakscope>", PY_FILE_INPUT) : NULL;
@@ -151,18 +140,18 @@ void interpreter_execute(const char *source, struct message *reply) {
         reply_with_exception(reply);
     py.DecRef(result);
     py.DecRef(code);
-    leave(&entry, reply);
+    interpreter_leave(&entry, reply);
 }
 
 bool interpreter_forget(struct message *reply) {
     struct entry entry;
-    if (!enter(&entry, reply))
+    if (!interpreter_enter(&entry, reply))
         return false;
     if (namespace) {
         py.Dict_Clear(namespace); /* its functions and itself refer to each other */
         py.DecRef(namespace);
         namespace = NULL;
     }
-    leave(&entry, reply);
+    interpreter_leave(&entry, reply);
     return true;
 }

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define PROTOCOL_MAGIC "leakscop"
-#define PROTOCOL_VERSION 1
+#define PROTOCOL_VERSION 2
 
 #define REQUEST_LIMIT (8u << 20)
 #define REPLY_LIMIT (64u << 20)
@@ -19,10 +19,13 @@
 
 enum opcode {
     OP_HELLO = 1,
-    OP_EXEC = 2,        /* run source text; the reply is what it left in `_reply` */
-    OP_BYE = 3,         /* drop everything and go; the reply is the agent's last word */
-    OP_HEAP_FREEZE = 4, /* heap.h: struct ls_heap_request; struct ls_heap_opened and the stream */
-    OP_HEAP_REAP = 5,   /* heap.h: milliseconds to wait; struct ls_heap_reaped */
+    OP_EXEC = 2,         /* run source text; the reply is what it left in `_reply` */
+    OP_BYE = 3,          /* drop everything and go; the reply is the agent's last word */
+    OP_HEAP_FREEZE = 4,  /* heap.h: struct ls_heap_request; struct ls_heap_opened and the stream */
+    OP_HEAP_REAP = 5,    /* heap.h: milliseconds to wait; struct ls_heap_reaped */
+    OP_SAMPLE_START = 6, /* sampler_service.c: struct sample_request; struct sample_state */
+    OP_SAMPLE_READ = 7,  /* struct sample_state, functions, stacks, samples */
+    OP_SAMPLE_STOP = 8,  /* struct sample_state */
 };
 
 enum status {

@@ -28,6 +28,8 @@ _SIGINFO = 128
 _SIGNAL_MASK = 8
 _XSTATE_HEADER = 512
 _SOFTWARE_RESERVED = 464
+_TILE_DATA = 1 << 18
+_TILE_DATA_SIZE = 8192
 _MAGIC1, _MAGIC2 = 0x46505853, 0x46505845
 _UC_FLAGS = 7
 """Extended state, ss saved, ss restored strictly."""
@@ -126,13 +128,27 @@ def _require_room(among: Sequence[Mapping], stack: int, bottom: int, needs: int)
 
 def _extended_area(extended: bytes) -> bytes:
     """Return the vector state as a signal frame holds it: marked, with its end marked too."""
-    area = bytearray(extended)
+    area = bytearray(_accepted(extended))
     (features,) = struct.unpack_from("<Q", area, _SOFTWARE_RESERVED)
     if not features:
         (features,) = struct.unpack_from("<Q", area, _XSTATE_HEADER)
     reserved = struct.pack("<IIQI28x", _MAGIC1, len(area) + 4, features, len(area))
     area[_SOFTWARE_RESERVED:_XSTATE_HEADER] = reserved
     return bytes(area) + struct.pack("<I", _MAGIC2)
+
+
+def _accepted(extended: bytes) -> bytes:
+    """Return as much of the vector state as the kernel takes back.
+
+    Where the processor has tiles (AMX), a debugger is shown their data of every thread, the last 8
+    KiB. A signal frame may hold them only in a process that asked for tiles; in any other the
+    kernel forgets all vector registers over them, and says nothing. So they stay where one is used.
+    """
+    (used,) = struct.unpack_from("<Q", extended, _XSTATE_HEADER)
+    without_tiles = len(extended) - _TILE_DATA_SIZE
+    if used & _TILE_DATA or without_tiles <= _XSTATE_HEADER:
+        return extended
+    return extended[:without_tiles]
 
 
 def _frame(registers: Registers, extended_at: int, signal_mask: bytes, restorer: int) -> bytes:

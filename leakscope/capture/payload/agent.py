@@ -106,7 +106,7 @@ def hello():
     """Return how the agent introduces itself."""
     return (
         b"leakscop"
-        + number(1, 4)
+        + number(2, 4)
         + number(2, 4)
         + number(posix.getpid(), 4)
         + number(sys.hexversion, 4)

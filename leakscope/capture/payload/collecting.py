@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from gc import collect
+from gc import collect, isenabled
 from time import perf_counter
 
 
-def collect_garbage() -> float:
-    """Collect all generations; return the seconds that took."""
+def collect_garbage() -> float | None:
+    """Collect all generations; return the seconds that took. None, and nothing, if gc is off."""
+    if not isenabled():
+        return None
     began = perf_counter()
     collect()
     return perf_counter() - began

@@ -94,6 +94,9 @@ class ReadonlyCapture:
     def trace_allocations(self, *, on: bool) -> None:
         """Do nothing: memory does not tell where it was allocated."""
 
+    def sample_allocations(self, *, on: bool) -> None:
+        """Do nothing: it takes code in the target."""
+
     def close(self) -> None:
         """Do nothing: between two censuses nothing is held."""
 

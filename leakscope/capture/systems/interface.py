@@ -13,7 +13,7 @@ class System(Protocol):
 
     @property
     def reads_memory(self) -> bool:
-        """Whether memory and threads of other processes can be looked at (/proc).
+        """Whether memory, threads and files of other processes can be looked at (/proc).
 
         All ways into a process need that but one: to ask its interpreter.
         """

@@ -1,0 +1,24 @@
+"""Recording a target from the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from leakscope.capture.process import identify
+from leakscope.cli.diagnosing import NICE, attached_recorder
+from leakscope.watching.recorder import Plan
+from tests.targets import spawn
+
+
+def test_whoever_watches_lets_others_go_first() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    with spawn(sys.executable, "print('ready', flush=True); input()") as target:
+        of_target = os.getpriority(os.PRIO_PROCESS, target.pid)
+        with attached_recorder(identify(target.pid), Plan(1.0, 1.0)):
+            meanwhile = os.getpriority(os.PRIO_PROCESS, 0)
+
+        assert os.getpriority(os.PRIO_PROCESS, target.pid) == of_target
+    assert meanwhile == max(before, NICE)
+    if os.geteuid() == 0:
+        assert os.getpriority(os.PRIO_PROCESS, 0) == before

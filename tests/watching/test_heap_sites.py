@@ -1,0 +1,107 @@
+"""Which sampled allocations belong to which holder and type of a drawn heap."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leakscope.model.allocation import SampledStack, Samples
+from leakscope.model.evidence import HolderEvidence, Site, SiteGrowth, Step
+from leakscope.watching.heap_sites import allocated_in
+from leakscope.watching.heap_view import HeapView
+from tests.heaps import DrawnHeap, heap_of
+from tests.views import DrawnNames, ascending, image_of
+
+KEEP = (Site("shop.py", 7, "keep"), Site("shop.py", 40, "serve"))
+SERVE = (Site("shop.py", 12, "answer"), Site("shop.py", 40, "serve"))
+LOAD = (Site("lib.py", 3, "load"),)
+
+
+def drawn() -> DrawnHeap:
+    return ascending(
+        heap_of(
+            "root:dict -> shop:module -> PENDING:list -> r1:Record=100, r2:Record=100",
+            "shop -> CACHE:dict -> c1:Record=100",
+            "r1 -> t1:str=900",
+            "r2 -> t2:str=900",
+            "CACHE -> shared:str=900",
+            "r1 -> shared",
+            "gone:Record=100 -> gone",
+        )
+    )
+
+
+def sites(
+    heap: DrawnHeap, *samples: tuple[int, int, tuple[Site, ...]], entry: tuple[Step, ...] = ()
+) -> tuple[SiteGrowth, ...]:
+    """Return the sites of samples of `(address, size, calls)`, which all are certain."""
+    stacks = (KEEP, SERVE, LOAD)
+    holder = HolderEvidence(heap.address("PENDING"), "list", (), entry, (), 0)
+    told = Samples(
+        mean_bytes=1,
+        seconds=1.0,
+        stacks=tuple(SampledStack(calls, False, 1, 1, 0) for calls in stacks),
+        address=np.array([address for address, _, _ in samples], np.uint64),
+        size=np.array([size for _, size, _ in samples], np.uint64),
+        stack=np.array([stacks.index(calls) for _, _, calls in samples], np.uint32),
+        taken=9,
+        lost=0,
+        unplaced=0,
+        displaced=False,
+    )
+    view = HeapView(image_of(heap, modules={"shop": "shop"}), DrawnNames(heap))
+    return allocated_in(view, told, [holder], ["Record"])
+
+
+def test_what_a_holder_keeps_was_allocated_there() -> None:
+    heap = drawn()
+    found = sites(
+        heap,
+        (heap.address("r1") - 16, 116, KEEP),
+        (heap.address("t1"), 900, SERVE),
+        (heap.address("t2"), 900, SERVE),
+        (heap.address("c1"), 100, LOAD),
+        (heap.address("shared"), 900, LOAD),
+    )
+
+    assert [(s.stack, s.bytes, s.blocks) for s in found if s.holder == heap.address("PENDING")] == [
+        (SERVE, 1800, 2),
+        (KEEP, 116, 1),
+    ]
+
+
+def test_where_entries_are_allocated_comes_before_where_most_bytes_are() -> None:
+    heap = drawn()
+    found = sites(
+        heap,
+        (heap.address("r1"), 100, KEEP),
+        (heap.address("t1"), 900, SERVE),
+        entry=(Step("[*]", "Record"),),
+    )
+
+    assert [(s.stack, s.bytes) for s in found if s.holder] == [(SERVE, 900), (KEEP, 100)][::-1]
+
+
+def test_objects_of_a_type_were_allocated_there_as_far_as_they_are_alive() -> None:
+    heap = drawn()
+    found = sites(
+        heap,
+        (heap.address("r1"), 100, KEEP),
+        (heap.address("c1"), 100, LOAD),
+        (heap.address("gone"), 100, SERVE),
+    )
+
+    assert [(s.stack, s.bytes) for s in found if s.type == "Record"] == [(LOAD, 100), (KEEP, 100)]
+
+
+def test_storage_counts_like_the_objects_of_the_same_calls() -> None:
+    """Half of what `serve` allocated is kept by the holder, so half of its storage is."""
+    heap = drawn()
+    found = sites(
+        heap,
+        (heap.address("t1"), 900, SERVE),
+        (heap.address("c1"), 100, SERVE),
+        (0x1000, 4000, SERVE),
+        (0x9000, 7000, LOAD),
+    )
+
+    assert [(s.stack, s.bytes) for s in found if s.holder] == [(SERVE, 900 + 2000)]
