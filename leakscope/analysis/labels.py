@@ -41,6 +41,7 @@ _NOT_ALL_EARLY = 0.1
 class Later:
     """What series look like after the usual warm-up."""
 
+    x: Floats
     y: Floats
     lines: Lines
     floors: Floats
@@ -60,8 +61,9 @@ class Later:
         bends = bends_of(lines)
         plateau = np.zeros(len(y), dtype=np.intp)
         higher = np.flatnonzero(y[:, -1] > y[:, 0])
-        plateau[higher] = plateaus(y[higher])
+        plateau[higher] = plateaus(window.later, y[higher])
         return cls(
+            x=window.later,
             y=y,
             lines=lines,
             floors=floors,
@@ -123,7 +125,7 @@ def names_of(x: Floats, y: Floats, later: Later, straight: Straight) -> Names:
         ((later.extent < later.floors) & ~suspect, Label.FLAT),
         (piled_up(y), Label.BACKLOG),
         (later.rises(-1), Label.SHRINKING),
-        (risen & (later.early < later.extent) & few_steps(later.y), Label.STEP),
+        (risen & (later.early < later.extent) & few_steps(later.x, later.y), Label.STEP),
         ((risen | rising) & (later.plateau > 0), Label.FILLED),
         (rising & slows, Label.SATURATING),
         (stopped_early & ~rising, Label.WARM_UP),

@@ -18,6 +18,12 @@ _PLATEAU_BAND = 0.05
 _STANDS_OUT = 2.0
 """How many times as large as the next a second increment must be for the two to be steps."""
 
+_FAR_APART = 2.0
+"""How many times the mean distance between two samples may be for a step to be told there."""
+
+_LEAST_REACH = 0.5
+"""Share of what the fewest samples of a level reach over, were all as far apart, that they must."""
+
 _SPREAD_FROM = 16
 """Samples from which on a step may lie between two increments."""
 
@@ -37,26 +43,32 @@ def largest_steps(y: Floats) -> Floats:
     return np.asarray(np.diff(y, axis=1).max(axis=1) / _range(y))
 
 
-def few_steps(y: Floats) -> Flags:
+def few_steps(x: Floats, y: Floats) -> Flags:
     """Return whether one step makes the rise of each row, or two that stand out do.
 
     In rows of 16 samples or more a step may take two increments: it may lie between samples that
-    are judged as one.
+    are judged as one. What rose between samples that are far apart counts for less: that may be
+    the rise of all the time between them.
     """
-    first, second, third = _highest_rises(y, across=2 if y.shape[1] >= _SPREAD_FROM else 1)
+    first, second, third = _highest_rises(x, y, across=2 if y.shape[1] >= _SPREAD_FROM else 1)
     share = STEP_SHARE * _range(y)
     two = (first + second > share) & (second >= _STANDS_OUT * third)
     return np.asarray((first > share) | two)
 
 
-def plateaus(y: Floats) -> NDArray[np.intp]:
-    """Return how many samples at the end stay on one level, 0 after pauses two thirds as long."""
+def plateaus(x: Floats, y: Floats) -> NDArray[np.intp]:
+    """Return how many samples at the end stay on one level, 0 after pauses two thirds as long.
+
+    And 0 if they are too few, or so near to each other that what rises would not show.
+    """
     n = y.shape[1]
+    fewest = max(3, n // 6)
+    far = int((x[-1] - x >= _LEAST_REACH * (fewest - 1) * _mean_distance(x)).sum())
     band = _PLATEAU_BAND * _range(y)
     level = np.median(y[:, -3:], axis=1)
     off = np.abs(y - level[:, None]) > band[:, None]
     trailing = np.asarray(np.where(off.any(axis=1), np.argmax(off[:, ::-1], axis=1), n))
-    trailing[trailing < max(3, n // 6)] = 0
+    trailing[trailing < max(fewest, n - far + 1)] = 0
     for length in np.unique(trailing[(trailing > 0) & (trailing < n)]):
         rows = np.flatnonzero(trailing == length)
         paused = _pauses(y[rows, : n - length], band[rows], -(-2 * int(length) // 3))
@@ -110,9 +122,14 @@ def _range(y: Floats) -> Floats:
     return np.asarray(np.maximum(np.ptp(y, axis=1), 1e-12))
 
 
-def _highest_rises(y: Floats, *, across: int) -> tuple[Floats, Floats, Floats]:
+def _mean_distance(x: Floats) -> float:
+    return float(x[-1] - x[0]) / max(1, len(x) - 1)
+
+
+def _highest_rises(x: Floats, y: Floats, *, across: int) -> tuple[Floats, Floats, Floats]:
     """Return the three highest rises of each row over so many increments that do not overlap."""
-    rises = y[:, across:] - y[:, :-across]
+    apart = (x[across:] - x[:-across]) / max(_FAR_APART * across * _mean_distance(x), 1e-12)
+    rises = (y[:, across:] - y[:, :-across]) / np.maximum(apart, 1)
     rows = np.arange(len(y))
     found = []
     for _ in range(3):

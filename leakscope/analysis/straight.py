@@ -110,7 +110,7 @@ def _from(x: Floats, y: Floats, start: int, behind: Floats) -> Straight:
         chance=np.minimum(walk, np.maximum(t, PROVEN_BY_CHANCE)),
         clear=_clear(walk, t, share, lines.samples),
         level_off=_levels_off(x, y),
-        stepped=few_steps(y),
+        stepped=few_steps(x, y),
         bent=_bent(lines, bends, behind, early=start <= 1, usual=start <= usual),
         kept=bends.kept,
     )
@@ -119,7 +119,7 @@ def _from(x: Floats, y: Floats, start: int, behind: Floats) -> Straight:
 def _levels_off(x: Floats, y: Floats) -> Flags:
     """Return whether each row ends on a level, and has so little noise that it shows."""
     off = quiet(x, y)
-    off[off] = plateaus(y[off]) > 0
+    off[off] = plateaus(x, y[off]) > 0
     return off
 
 

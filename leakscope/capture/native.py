@@ -7,7 +7,6 @@ found over a socket of its own, and ends. Nothing of the target is run, written 
 from __future__ import annotations
 
 import errno
-import math
 import os
 import signal
 import socket
@@ -25,6 +24,7 @@ from leakscope.capture.heapreader import FrozenHeap, HeapCensus, read_census, re
 from leakscope.capture.heapstream import FAILURES, HeapStream, HeapUnreadable, SnapshotFailed
 from leakscope.capture.interface import CONTAINERS, SHORTEST, Reading
 from leakscope.capture.limits import memory_bound, promise_bound, writable_bytes
+from leakscope.capture.niceness import crowd, niceness
 from leakscope.capture.session import Session
 from leakscope.capture.wire import Opcode, SessionLost
 from leakscope.errors import LeakscopeError
@@ -53,10 +53,8 @@ _SHARE = {_CENSUS: 0.10, _FULL: 0.25}
 _WORK_S_PER_GB = {_CENSUS: 1.3, _FULL: 4.0}
 """Processor time that a copy takes for a GB of RSS (measured: 0.8 to 1.3, and 1.3 to 2.3)."""
 _DONE_WITHIN_S = 10.0
-"""How long a copy may take for that while all processors are busy with the target."""
-_NICEST = 19
-_LESS = 1.25
-"""The kernel gives a process a fifth less for every level that it is nicer."""
+"""How long a copy may take for that while all processors are busy: as long as it lives, what the
+target writes costs more, and takes memory twice."""
 _REFUSALS = {
     errno.EAGAIN: ": its user or control group may have no more processes",
     errno.ENOMEM: ": there is no memory for it, or none that may be promised",
@@ -175,7 +173,8 @@ class NativeCapture:
         """Freeze the heap and yield the stream; reap the copy at the end."""
         resident = _resident(self._session.identity.pid)
         budget = self._budget(depth, resident)
-        nice = niceness(_WORK_S_PER_GB[depth] * resident / 1e9)
+        work_s = _WORK_S_PER_GB[depth] * resident / 1e9
+        nice = niceness(work_s / _DONE_WITHIN_S, crowd())
         request = _REQUEST.pack(depth, SHORTEST, within_s, nice, budget)
         reply = self._session.request(Opcode.HEAP_FREEZE, request)
         stream = self._stream(reply.body, reply.descriptor, within_s)
@@ -238,16 +237,6 @@ class NativeCapture:
             return 0
         child, status, killed = _REAPED.unpack(reply.body)
         return 0 if child <= 0 or killed or not os.WIFSIGNALED(status) else os.WTERMSIG(status)
-
-
-def niceness(work_s: float) -> int:
-    """Return how nice a copy that has so many seconds of work is to be.
-
-    As nice as can be, but where all processors are busy its share must suffice to be done within
-    some seconds: as long as it lives, what the target writes costs more, and takes memory twice.
-    """
-    share = min(max(work_s / _DONE_WITHIN_S, 0.001), 0.5)
-    return min(_NICEST, int(math.log((1 - share) / share, _LESS)))
 
 
 def require_promise(pid: int, budget: int, *, proc: Path = Path("/proc")) -> None:

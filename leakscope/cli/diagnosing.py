@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from leakscope.capture.niceness import crowd, niceness
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.work import WorkMeter
 from leakscope.cli.console import colour_wanted, deliver, note, report_width
@@ -34,8 +35,8 @@ EXIT_CODES = {
     Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
     Verdict.NOT_MEASURED: ExitCode.NOT_MEASURED,
 }
-NICE = 10
-"""How nice leakscope is while it watches a service: what it has to do can wait."""
+SHARE = 0.09
+"""Of a processor: what leakscope keeps for itself while it watches a service on a busy machine."""
 
 
 def record(
@@ -105,9 +106,9 @@ def attached_recorder(
 
 @contextmanager
 def standing_back() -> Iterator[None]:
-    """Let others have the processors first meanwhile."""
+    """Let others have the processors first meanwhile, as far as samples still come in time."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    os.setpriority(os.PRIO_PROCESS, 0, max(before, NICE))
+    os.setpriority(os.PRIO_PROCESS, 0, max(before, niceness(SHARE, crowd())))
     try:
         yield
     finally:

@@ -27,9 +27,6 @@ from leakscope.watching.shared_work import SharedWork
 _LOOK_EVERY_S = 1.0
 """How often it is seen between two rounds who has come."""
 
-_REST = 0.25
-"""Share of the time between two rounds that they are left in peace, however long a round takes."""
-
 
 class FamilyObserver(Protocol):
     """Somebody who follows the recordings while they are made."""
@@ -93,7 +90,7 @@ class FamilyRecorder:
         members = self._members
         done = self._begin - plan.every
         for number in range(after, plan.samples):
-            due = max(self._begin + number * plan.every, done + _REST * plan.every)
+            due = plan.due(number, self._begin, done)
             if self._stopped_before(due, number) and number:
                 return False
             self._look(number)

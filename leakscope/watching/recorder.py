@@ -24,6 +24,9 @@ from leakscope.watching.series import Series
 FEWEST_SAMPLES = 13
 """A plan makes at least so many: enough to screen and to confirm after warm-up is dropped."""
 
+_LEAST_APART = 0.5
+"""Share of the time between two samples that is left between any two, however long one takes."""
+
 _LOOK_EVERY_S = 0.1
 """How often it is seen between two samples whether the target still runs."""
 
@@ -52,6 +55,14 @@ class Plan:
     def twice(self) -> Plan:
         """The plan that goes on for as long again."""
         return Plan(every=self.every, duration=2 * self.duration)
+
+    def due(self, number: int, begin: float, before: float) -> float:
+        """Return when sample `number` is due, the first one at `begin`, the last done at `before`.
+
+        Samples that come late, on a busy machine or after evidence was gathered, are not made good
+        at once: bunched together they show nothing that goes on.
+        """
+        return max(begin + number * self.every, before + _LEAST_APART * self.every)
 
 
 def plan(every: float | None, duration: float, *, usual: float = 5.0) -> Plan:
@@ -160,14 +171,16 @@ class Recorder:
 
     def _sample_all(self, plan: Plan, begin: float, after: int = 0) -> Ending:
         """Take the samples of `plan` but the first so many, timed from `begin` on."""
+        done = begin - plan.every if not after else self.clock()
         for number in range(after, plan.samples):
-            if self._stopped_before(begin + number * plan.every):
+            if self._stopped_before(plan.due(number, begin, done)):
                 break
             if number and self.finished():
                 return Ending.COMPLETE
             ended = self.step(number, plan, evidence=not after)
             if ended is not None:
                 return ended
+            done = self.clock()
         if self.series.is_empty:
             self.step(0, plan)
         return Ending.INTERRUPTED if self.stop.is_set() else Ending.COMPLETE

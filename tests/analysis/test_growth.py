@@ -151,6 +151,19 @@ def test_samples_without_work_between_them_do_not_hide_a_leak() -> None:
     assert trend.slope.estimate == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize(
+    "late",
+    [
+        [*np.arange(9) * 0.3, *(4.2 + np.arange(5) * 0.04)],
+        [*np.arange(9) * 0.3, 3.0, *(4.4 + np.arange(4) * 0.03)],
+        [*np.arange(5) * 0.3, *(3.2 + np.arange(4) * 0.04), 3.6, 3.9, *(5.5 + np.arange(3) * 0.04)],
+    ],
+)
+def test_samples_that_come_late_and_at_once_do_not_hide_a_leak(late: list[float]) -> None:
+    work = [1000.0 * at for at in late]
+    assert series([np.floor(x / 5) for x in work], work).label is Label.LINEAR
+
+
 def test_a_queue_that_drains_when_the_load_ends_is_no_leak() -> None:
     work = [*np.arange(11) * 500.0, 5000, 5000]
     queue = [*np.arange(11) * 100.0, 300, 0]

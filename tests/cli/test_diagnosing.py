@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import sys
 
+import pytest
+
 from leakscope.capture.process import identify
-from leakscope.cli.diagnosing import NICE, attached_recorder
+from leakscope.cli.diagnosing import attached_recorder
 from leakscope.watching.recorder import Plan
 from tests.targets import spawn
 
 
-def test_whoever_watches_lets_others_go_first() -> None:
+@pytest.mark.parametrize(("others", "nice"), [(0.0, 10), (20.0, 0)])
+def test_whoever_watches_lets_others_go_first(
+    others: float, nice: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = others * (os.cpu_count() or 1)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with spawn(sys.executable, "print('ready', flush=True); input()") as target:
         of_target = os.getpriority(os.PRIO_PROCESS, target.pid)
@@ -19,6 +26,6 @@ def test_whoever_watches_lets_others_go_first() -> None:
             meanwhile = os.getpriority(os.PRIO_PROCESS, 0)
 
         assert os.getpriority(os.PRIO_PROCESS, target.pid) == of_target
-    assert meanwhile == max(before, NICE)
+    assert meanwhile == max(before, nice)
     if os.geteuid() == 0:
         assert os.getpriority(os.PRIO_PROCESS, 0) == before
