@@ -113,7 +113,7 @@ def test_a_recording_has_a_census_for_every_moment_of_the_plan() -> None:
 def test_samples_that_come_late_are_not_bunched_together() -> None:
     recording = recorder_of(Heap(takes={4: 3.2})).record(MOMENTS)
 
-    # The fourth was due at 3.0. Half the time between samples lies between them until it is made good.
+    # The fourth was due at 3.0. Those after it come at half the distance until that is made good.
     late = [6.2, 6.7, 7.2, 7.7, 8.2, 8.7]
     assert moments(recording) == [0.0, 1.0, 2.0, *late, 9.2, 10.0, 11.0, 12.0]
 
