@@ -39,6 +39,9 @@ class DrawnNames:
     def suspended(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
         return [(Site("shop.py", 7, self._names[address]),) for address in addresses]
 
+    def numbers(self, addresses: Sequence[int]) -> list[int | None]:
+        return [None] * len(addresses)
+
 
 def ascending(heap: DrawnHeap) -> DrawnHeap:
     """Return the same heap with its rows in order of address, as captures have them."""

@@ -31,6 +31,8 @@ _LENGTH = struct.Struct("<I")
 _MALLOC = struct.Struct("<4Q")
 _DESCRIPTOR = struct.Struct("<Qi4x")
 _ENABLED = struct.Struct("<i")
+_NUMBER = struct.Struct("<Q")
+_NO_NUMBER = (1 << 64) - 1
 _MALLOC_WITHIN_S = 3.0
 _MOST_AT_ONCE = 4096
 
@@ -54,6 +56,7 @@ class _Question(IntEnum):
     MALLOC = 4
     DESCRIPTORS = 5
     COLLECTOR = 6
+    NUMBERS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,23 @@ class HeapNames:
             if len(found) - before != len(asked):
                 raise BrokenStream("the frozen copy did not answer what was asked")
         return found
+
+    def numbers(self, addresses: Sequence[int]) -> list[int | None]:
+        """Return which number each task has among those of its process, None if it has none.
+
+        asyncio numbers tasks as they are made. One that was given a name has no number.
+        """
+        found: list[int] = []
+        for first in range(0, len(addresses), _MOST_AT_ONCE):
+            asked = addresses[first : first + _MOST_AT_ONCE]
+            for frame in self._answers(_Question.NUMBERS, asked, FrameKind.NAMES):
+                content = self._stream.payload(frame)
+                if len(content) != frame.count * _NUMBER.size:
+                    raise BrokenStream("the numbers in the stream are cut")
+                found += (number for (number,) in _NUMBER.iter_unpack(content))
+        if len(found) != len(addresses):
+            raise BrokenStream("the frozen copy did not answer what was asked")
+        return [None if number == _NO_NUMBER else number for number in found]
 
     def descriptors(self) -> tuple[tuple[int, int], ...]:
         """Return the addresses of objects that have an open descriptor, each with its number.

@@ -8,6 +8,18 @@ from leakscope.model.evidence import Site, Step
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """When tasks were made, by the numbers that asyncio gives to the tasks of a process in turn.
+
+    Of those that have one: a task that was given a name has none.
+    """
+
+    oldest: int
+    median: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskGroup:
     """Tasks that wait at the same place for the same kind of thing."""
 
@@ -24,6 +36,8 @@ class TaskGroup:
     stranded: int
     """How many never finish unless somebody cancels them by name: nothing that can still run leads
     to what they await, and no timeout or group at work will cancel them."""
+    numbers: Numbers | None = None
+    """None if none of them has a number, or a file does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +55,5 @@ class TaskPicture:
     more_groups: int
     """Groups beyond those."""
     pause_ms: float
+    newest: int | None = None
+    """Number of the newest task that is alive, finished or not: at least so many were made."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import partial
+
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import TaskGroup, TaskPicture
+from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture
 from leakscope.report.documents import Json, chain, dump, site
 from leakscope.report.groups import put_groups
 from leakscope.report.layout import Page, Span, Style
@@ -29,7 +32,7 @@ def render_tasks(picture: TaskPicture, *, width: int = 100, color: bool = False)
             hang="  ",
         )
     more = f"in {plural(picture.more_groups, 'more place')}" if picture.more_groups else ""
-    put_groups(page, picture.groups, _put_group, more)
+    put_groups(page, picture.groups, partial(_put_group, newest=picture.newest), more)
     return page.text()
 
 
@@ -44,6 +47,7 @@ def render_tasks_json(picture: TaskPicture) -> str:
             "pause_ms": picture.pause_ms,
             "groups": [_document(group) for group in picture.groups],
             "more_groups": picture.more_groups,
+            "newest_number": picture.newest,
         }
     )
 
@@ -60,11 +64,12 @@ def _document(group: TaskGroup) -> Json:
         "about_to_run": group.waits_for == "",
         "retained_bytes": group.retained_bytes,
         "never_finish": group.stranded,
+        "numbers": asdict(group.numbers) if group.numbers else None,
         "chain": chain(group.chain),
     }
 
 
-def _put_group(page: Page, group: TaskGroup) -> None:
+def _put_group(page: Page, group: TaskGroup, *, newest: int | None) -> None:
     verb = "waits" if group.tasks == 1 else "wait"
     count = Span(f"{plural(group.tasks, 'task')} {verb}", Style.STRONG)
     them = "it" if group.tasks == 1 else "them"
@@ -77,9 +82,20 @@ def _put_group(page: Page, group: TaskGroup) -> None:
         page.labelled("for", type_text(group.waits_for))
     elif group.waits_for is not None:
         page.labelled("for", "nothing: about to run")
+    if group.numbers and newest is not None:
+        page.labelled("made", _made(group.numbers, newest))
     if group.chain:
         page.put("held by", indent="  ")
         put_chain(page, group.chain, indent=4)
+
+
+def _made(numbers: Numbers, newest: int) -> str:
+    """Return when tasks were made, in the order of all tasks."""
+    of_all = f"; the newest of all tasks is {newest:,}"
+    if numbers.oldest == numbers.newest:
+        return f"as task {numbers.oldest:,}{of_all}"
+    half = f", half of them by {numbers.median:,}" if numbers.median > numbers.oldest else ""
+    return f"as tasks {numbers.oldest:,} to {numbers.newest:,}{half}{of_all}"
 
 
 def _fate(group: TaskGroup) -> str:

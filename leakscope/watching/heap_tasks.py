@@ -12,7 +12,7 @@ from leakscope.analysis.kernels import Mask, Rows
 from leakscope.analysis.wakers import can_go_on
 from leakscope.capture.gathering import printable, printable_site
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import TaskGroup, TaskPicture
+from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_chains import commonest
 from leakscope.watching.heap_view import HeapView
@@ -52,6 +52,7 @@ class _Waiting:
     """One task that has not finished."""
 
     row: int
+    number: int | None
     calls: tuple[Site, ...]
     awaits: int | None
     """Row of what it awaits."""
@@ -65,7 +66,9 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
     alike: dict[_Key, list[_Waiting]] = {}
     open_ones: list[int] = []
     finished = unknown = 0
-    for row, calls in zip(rows.tolist(), view.names.suspended(addresses), strict=True):
+    numbers = view.names.numbers(addresses)
+    suspended = view.names.suspended(addresses)
+    for row, number, calls in zip(rows.tolist(), numbers, suspended, strict=True):
         if parts.has_finished(row):
             finished += 1
             continue
@@ -73,7 +76,7 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
         if calls:
             awaits = parts.awaited(row)
             key = (tuple(calls), _awaited_type(view, parts, row, awaits))
-            alike.setdefault(key, []).append(_Waiting(row, key[0], awaits))
+            alike.setdefault(key, []).append(_Waiting(row, number, key[0], awaits))
         else:
             unknown += 1
     waiting = [task for tasks in alike.values() for task in tasks]
@@ -86,6 +89,7 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
         groups=tuple(_group(view, *item, lost) for item in ordered[:groups]),
         more_groups=max(0, len(ordered) - groups),
         pause_ms=view.image.pause_ms,
+        newest=max((number for number in numbers if number is not None), default=None),
     )
 
 
@@ -189,7 +193,14 @@ def _group(view: HeapView, key: _Key, tasks: list[_Waiting], lost: set[int]) -> 
         retained_bytes=freed_with(view, rows),
         chain=view.chains.chain(commonest(view.snapshot, view.paths, rows)),
         stranded=sum(task.row in lost for task in tasks),
+        numbers=_numbers(sorted(task.number for task in tasks if task.number is not None)),
     )
+
+
+def _numbers(ascending: list[int]) -> Numbers | None:
+    if not ascending:
+        return None
+    return Numbers(ascending[0], ascending[(len(ascending) - 1) // 2], ascending[-1])
 
 
 def _lost(view: HeapView, parts: _Parts, waiting: list[_Waiting], rows: Rows) -> set[int]:

@@ -48,6 +48,10 @@ class ReferenceNames(Protocol):
         """Return where the code of each object is suspended, the outermost call first."""
         ...
 
+    def numbers(self, addresses: Sequence[int]) -> list[int | None]:
+        """Return the number of each task in the order they were made, None if it has none."""
+        ...
+
 
 class NotingNames:
     """Passes questions on and keeps the answers."""
@@ -82,6 +86,10 @@ class NotingNames:
         found = self._names.suspended(addresses)
         self._suspended.update(zip(addresses, found, strict=True))
         return found
+
+    def numbers(self, addresses: Sequence[int]) -> list[int | None]:
+        """Return the number of each task in the order they were made; it is not kept."""
+        return self._names.numbers(addresses)
 
     def kept(self) -> KeptNames:
         """Return all answers so far, in order of address."""
@@ -127,6 +135,10 @@ class RecordedNames:
     def suspended(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
         """Return where the code of each object is suspended, the outermost call first."""
         return [self._kept.suspended.get(address, ()) for address in addresses]
+
+    def numbers(self, addresses: Sequence[int]) -> list[int | None]:
+        """Return that nobody knows."""
+        return [None] * len(addresses)
 
     def _anonymous(self, start: int) -> str:
         row = row_of(self._snapshot, start)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from leakscope.model.tasks import TaskPicture
+from leakscope.model.tasks import Numbers, TaskPicture
 from leakscope.watching.tasks import tasks_from_process
 from tests.integration.leakscope_runs import leakscope, report_of
 from tests.pythons import Interpreter, interpreters
@@ -62,6 +62,7 @@ async def main():
         start(lost())
     for _ in range(7):
         start(named(EVENT))
+    [task.get_name() for task in KEPT if task.get_coro().__name__ == "named"]
     sleepers = [asyncio.ensure_future(sleeping()) for _ in range(50)]
     KEPT.update(sleepers)
     for _ in range(20):
@@ -69,7 +70,9 @@ async def main():
         reader, writer = await asyncio.open_connection(sock=here)
         KEPT.update([there, writer])
         start(reading(reader))
-    start(joining(sleepers[0]))
+    joined = asyncio.ensure_future(joining(sleepers[0]))
+    joined.set_name("Task-of-its-own")
+    KEPT.add(joined)
     start(gathering(sleepers[:3]))
     start(soon())
     running = threading.Event()
@@ -119,6 +122,14 @@ def test_tasks_are_told_where_they_wait_and_which_nothing_can_wake(python: Inter
     assert [step.edge for step in lost.chain] == ["module __main__", ".KEPT", "<element>"]
     assert lost.retained_bytes >= 200 * 1000
     assert all(group.waits_for for group in picture.groups)
+    numbers = {group.calls[0].function: group.numbers for group in picture.groups}
+    assert numbers["main"] == Numbers(1, 1, 1)
+    assert numbers["lost"] == Numbers(2, 101, 201)
+    assert numbers["named"] == Numbers(202, 205, 208)
+    assert numbers["joining"] is None
+    elsewhere = numbers["elsewhere"]
+    assert elsewhere is not None
+    assert elsewhere.newest == picture.newest
 
 
 def test_a_process_and_a_file_tell_the_same(tmp_path: Path) -> None:
@@ -143,6 +154,8 @@ def test_a_process_and_a_file_tell_the_same(tmp_path: Path) -> None:
     assert "200 tasks wait" in text.stdout
     assert "all can never finish" in text.stdout
     assert "and in 8 more places" in text.stdout
+    assert "made          as tasks 2 to 201, half of them by 101" in text.stdout
+    assert later["groups"][0]["numbers"] is None
 
 
 def test_a_program_without_tasks_has_none() -> None:

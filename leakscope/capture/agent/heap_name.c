@@ -3,8 +3,9 @@
  * A request is a frame head and `count` addresses. LS_ASK_CHAIN: each refers to the next; the
  * answer is one text per reference, in order. LS_ASK_CALLS: the answer is, per address, where that
  * code is suspended and what it awaits in turn, as LS_ROOT_CALL records; LS_ROOT_END ends each.
- * LS_ASK_LABELS: one text per address, what an object is called that nothing refers to. The others
- * are asked without addresses. */
+ * LS_ASK_LABELS: one text per address, what an object is called that nothing refers to.
+ * LS_ASK_NUMBERS: per address 64 bits, the number of a task, or all ones.
+ * The others are asked without addresses. */
 #include "heap_edge.h"
 
 #include <string.h>
@@ -91,6 +92,49 @@ static void answer_labels(uint32_t count) {
     }
 }
 
+/* The number of a task, as asyncio gives it: in its name, `Task-7`; from 3.12 on alone until
+ * somebody asks for the name. */
+struct numbered {
+    struct ls_visitor visitor;
+    uint64_t number;
+};
+
+static uint64_t number_in_name(ls_object name) {
+    static const char given[] = "Task-";
+    enum { PREFIX = sizeof given - 1, MOST_DIGITS = 18 };
+    char text[PREFIX + MOST_DIGITS];
+    size_t length = ls_text_of(name, text, sizeof text);
+    if (length <= PREFIX || (size_t)ls_text_length(name) != length ||
+        memcmp(text, given, PREFIX) != 0)
+        return UINT64_MAX;
+    uint64_t number = 0;
+    for (size_t i = PREFIX; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return UINT64_MAX;
+        number = number * 10 + (uint64_t)(text[i] - '0');
+    }
+    return number;
+}
+
+static int note_number(ls_object referent, void *context) {
+    struct numbered *task = context;
+    if (task->number != UINT64_MAX || !is_object(referent))
+        return 0;
+    task->number = number_in_name(referent);
+    if (task->number == UINT64_MAX && ls_python.at.minor >= 12)
+        task->number = ls_number_of(referent);
+    return 0;
+}
+
+static void answer_numbers(uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        struct numbered task = {.number = UINT64_MAX};
+        if (is_object(addresses[i]))
+            ls_references(addresses[i], ls_type_of(addresses[i]), note_number, &task.visitor);
+        ls_stream_record(LS_FRAME_NAMES, &task.number, sizeof task.number, NULL, 0);
+    }
+}
+
 /* Answer LS_ASK_COLLECTOR: 1 if the collector runs by itself, 0 if it is off. */
 static void answer_collector(void) {
     enum { ENABLED_3_9 = -12 }; /* from the head of the young generation */
@@ -118,6 +162,8 @@ void ls_names_serve(void) {
             ls_descriptors_answer();
         else if (request.kind == LS_ASK_COLLECTOR)
             answer_collector();
+        else if (request.kind == LS_ASK_NUMBERS)
+            answer_numbers(request.count);
         else
             ls_child_fail(LS_FAIL_REQUEST);
         ls_stream_flush();

@@ -68,6 +68,7 @@ enum ls_question {
     LS_ASK_MALLOC,
     LS_ASK_DESCRIPTORS,
     LS_ASK_COLLECTOR,
+    LS_ASK_NUMBERS,
 };
 
 /* ---- heap_malloc.c */
