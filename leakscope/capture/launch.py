@@ -36,7 +36,7 @@ class CommandNotRun(UsageError):
 
 
 class ExitedBeforeReady(LeakscopeError):
-    """The command ended before a Python interpreter was up."""
+    """The command ended before a Python interpreter was up, or before that was ready to serve."""
 
     hint = "If it went into the background, give `leakscope watch` the pid of the service instead."
 
@@ -50,7 +50,10 @@ class NoInterpreterUp(LeakscopeError):
 class Launched:
     """A command that was started, and the Python process in it."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], identity: ProcessIdentity) -> None:
+    def __init__(
+        self, argv: Sequence[str], popen: subprocess.Popen[bytes], identity: ProcessIdentity
+    ) -> None:
+        self.argv = argv
         self.popen = popen
         self.identity = identity
         """The Python process: the command itself, or what it started."""
@@ -59,6 +62,21 @@ class Launched:
     def returncode(self) -> int | None:
         """Exit status of the command, 128 + n if signal n ended it, None while it runs."""
         return _status(self.popen.poll())
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Tell of a command that ends meanwhile, before it is ready, as of any that ends early.
+
+        Raises `ExitedBeforeReady` for a `TargetGone`, unless the command itself still runs.
+        """
+        try:
+            yield
+        except TargetGone as gone:
+            if self.returncode is None:
+                raise
+            raise ExitedBeforeReady(
+                f"{_shown(self.argv)} ended with status {self.returncode} before it was ready"
+            ) from gone
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the command's end and return its exit status as `returncode` gives it.
@@ -99,7 +117,7 @@ def launch(
                 started.append(_spawn(argv, _STDERR if stdout_to_stderr else None, output))
             identity = _await_interpreter(started[0], argv, ready_within)
             python += _process(identity)
-            yield Launched(started[0], identity)
+            yield Launched(argv, started[0], identity)
             if stop == "wait":
                 started[0].wait()
         except BaseException:

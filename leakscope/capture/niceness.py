@@ -8,7 +8,8 @@ import os
 _NICEST = 19
 _LESS = 1.25
 """The kernel gives a process a fifth less for every level that it is nicer."""
-_LEAST_SHARE, _MOST_SHARE = 0.001, 0.5
+_LEAST_SHARE, _MOST_SHARE = 0.0142, 0.5
+"""The least is what the nicest has beside one other. A crowd must not make it much slower."""
 
 
 def niceness(share: float, others: float = 1.0) -> int:

@@ -267,13 +267,17 @@ def _server(request: Request) -> Iterator[_Server]:
         return
     if request.ready.line is None:
         with launch(request.server, stop="terminate", stdout_to_stderr=True) as launched:
-            yield _Server(launched.identity, _ready(request, launched.identity, None))
+            with launched.awaited():
+                ports = _ready(request, launched.identity, None)
+            yield _Server(launched.identity, ports)
         return
     with (
         printed(request.ready.line) as output,
         launch(request.server, stop="terminate", output=output.descriptor) as launched,
     ):
-        yield _Server(launched.identity, _ready(request, launched.identity, output))
+        with launched.awaited():
+            ports = _ready(request, launched.identity, output)
+        yield _Server(launched.identity, ports)
 
 
 def _ready(request: Request, identity: ProcessIdentity, output: Printed | None) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from leakscope.capture.launch import launch
 from leakscope.capture.process import ProcessIdentity
 from leakscope.errors import UsageError
 from leakscope.testing.messages import StartService
-from leakscope.watching.printed import printed
+from leakscope.watching.printed import Printed, printed
 from leakscope.watching.readiness import (
     wait_until_answering,
     wait_until_listening,
@@ -29,7 +29,7 @@ class NoSuchReadiness(UsageError):
 def served(asked: StartService) -> Iterator[tuple[ProcessIdentity, tuple[int, ...]]]:
     """Yield a service that is ready, and the ports it listens on; end it on leaving.
 
-    Raises `NoSuchReadiness`, `NeverReady`, `TargetGone`, or what `launch` raises.
+    Raises `NoSuchReadiness`, `NeverReady`, `TargetGone`, or what `launch` and `awaited` raise.
     """
     deadline = time.monotonic() + asked.within
     with ExitStack() as stack:
@@ -38,13 +38,22 @@ def served(asked: StartService) -> Iterator[tuple[ProcessIdentity, tuple[int, ..
             launch(asked.command, output=None if output is None else output.descriptor)
         )
         identity = launched.identity
-        if output is not None:
-            wait_until_said(identity, output, asked.within)
-        ports = wait_until_listening(identity, max(0.0, deadline - time.monotonic()))
-        if asked.url is not None:
-            url = asked.url if "://" in asked.url else f"http://127.0.0.1:{ports[0]}{asked.url}"
-            wait_until_answering(identity, url, max(0.0, deadline - time.monotonic()))
+        with launched.awaited():
+            ports = _ready(asked, identity, output, deadline)
         yield identity, ports
+
+
+def _ready(
+    asked: StartService, identity: ProcessIdentity, output: Printed | None, deadline: float
+) -> tuple[int, ...]:
+    """Wait until it is ready; return its ports."""
+    if output is not None:
+        wait_until_said(identity, output, asked.within)
+    ports = wait_until_listening(identity, max(0.0, deadline - time.monotonic()))
+    if asked.url is not None:
+        url = asked.url if "://" in asked.url else f"http://127.0.0.1:{ports[0]}{asked.url}"
+        wait_until_answering(identity, url, max(0.0, deadline - time.monotonic()))
+    return ports
 
 
 def _pattern(line: str) -> re.Pattern[str]:

@@ -28,6 +28,7 @@ def test_who_has_much_to_do_is_not_starved_where_all_processors_are_busy() -> No
 def test_a_crowd_leaves_a_share_all_the_same() -> None:
     # At level 3 one weighs 1.25 ** -3 = 0.51 beside four: a ninth.
     assert niceness(0.1, 4.0) == 3
+    assert niceness(0.0, 4.0) == 12
     assert niceness(0.1, 100.0) == 0
 
 

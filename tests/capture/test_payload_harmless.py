@@ -7,6 +7,7 @@ import pytest
 from leakscope.capture.portable import PortableCapture
 from leakscope.model.evidence import Evidence, Suspects
 from tests.capture.local_session import LocalSession
+from tests.capture.unhurried import unhurried
 from tests.pythons import Interpreter, interpreters
 
 EVERY_PYTHON = pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.version)
@@ -67,7 +68,8 @@ def looked_into(session: LocalSession, expressions: list[str], types: tuple[str,
         capture.census()
     ids = ", ".join(f"id({e})" for e in expressions)
     addresses: Any = session.evaluate(f"[{ids}]")
-    return capture.gather(Suspects(tuple(addresses), types))
+    with unhurried():
+        return capture.gather(Suspects(tuple(addresses), types))
 
 
 @EVERY_PYTHON

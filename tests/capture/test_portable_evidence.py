@@ -8,6 +8,7 @@ import pytest
 from leakscope.capture.portable import PortableCapture
 from leakscope.model.evidence import Evidence, HolderEvidence, Step, Suspects
 from tests.capture.local_session import LocalSession
+from tests.capture.unhurried import unhurried
 from tests.pythons import Interpreter, interpreters
 
 PROGRAM = """
@@ -132,7 +133,8 @@ class Shop:
             self.capture.census()
         ids = ", ".join(HOLDERS.values())
         addresses: Any = session.evaluate(f"[{ids}]")
-        self.evidence: Evidence = self.capture.gather(Suspects(tuple(addresses), TYPES))
+        with unhurried():
+            self.evidence: Evidence = self.capture.gather(Suspects(tuple(addresses), TYPES))
         by_address = {h.address: h for h in self.evidence.holders}
         self.holders = {name: by_address[a] for name, a in zip(HOLDERS, addresses, strict=True)}
 
