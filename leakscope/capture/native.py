@@ -106,10 +106,14 @@ Explain = Callable[[OpenHeap, Suspects], Evidence]
 class NativeCapture:
     """A target measured by frozen copies. Not for use from several threads."""
 
-    def __init__(self, session: Session, *, explain: Explain) -> None:
-        """Measure the target of `session`; `explain` answers `gather`, from a full snapshot."""
+    def __init__(self, session: Session, *, explain: Explain, at_rest: bool = False) -> None:
+        """Measure the target of `session`; `explain` answers `gather`, from a full snapshot.
+
+        Copies of a target that is `at_rest` whenever it is measured need not let it go first.
+        """
         self._session = session
         self._explain = explain
+        self._at_rest = at_rest
         self._passed_over = 0
 
     @property
@@ -174,7 +178,7 @@ class NativeCapture:
         resident = _resident(self._session.identity.pid)
         budget = self._budget(depth, resident)
         work_s = _WORK_S_PER_GB[depth] * resident / 1e9
-        nice = niceness(work_s / _DONE_WITHIN_S, crowd())
+        nice = 0 if self._at_rest else niceness(work_s / _DONE_WITHIN_S, crowd())
         request = _REQUEST.pack(depth, SHORTEST, within_s, nice, budget)
         reply = self._session.request(Opcode.HEAP_FREEZE, request)
         stream = self._stream(reply.body, reply.descriptor, within_s)

@@ -127,7 +127,7 @@ def attached_rounds(
     keep: bool = False,
 ) -> Iterator[RoundRecorder]:
     """Yield a recorder of rounds of `load`, as `attached_recorder` does; Ctrl-C ends a round."""
-    with connect_to(identity, choice) as connected:
+    with connect_to(identity, choice, at_rest=True) as connected:
         note(f"{connected.description}; a sample after each round of the load")
         with Progress() as progress, stop_on_interrupt(load.stop) as stop:
             series = Series(

@@ -75,7 +75,7 @@ class _Measuring:
     def _process(self, asked: MeasureMe) -> Ended:
         identity = identify(asked.pid)
         invited = Invited(asked.python, self._invite)
-        with connect_to(identity, approach=invited) as connected:
+        with connect_to(identity, approach=invited, at_rest=True) as connected:
             load = Driven(self.channel, "call")
             return _measured(connected, load, AtRest(identity), asked.rounds, collected=True)
 
@@ -83,7 +83,7 @@ class _Measuring:
         if not self.service:
             raise NothingToCheck("no service was started")
         (identity,) = self.service
-        with connect_to(identity) as connected:
+        with connect_to(identity, at_rest=True) as connected:
             load = Driven(self.channel, asked.unit)
             return _measured(connected, load, Rest(identity), asked.rounds, collected=False)
 

@@ -313,8 +313,10 @@ class CarriedOnCapture(PortableCapture):
         return (f"The heap could not be frozen: {self._reason}.", *super().caveats)
 
 
-def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) -> Capture:
-    """Return the capture to measure the target of `session` with.
+def capture_for(
+    session: Session, choice: CaptureChoice = CaptureChoice.AUTO, *, at_rest: bool = False
+) -> Capture:
+    """Return the capture to measure the target of `session` with; `at_rest` when it is measured.
 
     `AUTO` takes frozen copies if the agent can make one now, else Python source; but a heap that a
     copy came to grief in is not to be followed in the target. Raises `NativeNotThere` if frozen
@@ -328,7 +330,9 @@ def capture_for(session: Session, choice: CaptureChoice = CaptureChoice.AUTO) ->
             raise NativeNotThere("the native agent is not there")
         return PortableCapture(session)
     portable = PortableCapture(session)
-    native = NativeCapture(session, explain=lambda heap, asked: explain(view_of(heap), asked))
+    native = NativeCapture(
+        session, explain=lambda heap, asked: explain(view_of(heap), asked), at_rest=at_rest
+    )
     try:
         native.census()
     except (SnapshotFailed, NotEnoughMemory) as problem:

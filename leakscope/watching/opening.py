@@ -56,11 +56,14 @@ def connect_to(
     identity: ProcessIdentity,
     choice: CaptureChoice = CaptureChoice.AUTO,
     approach: Approach | None = None,
+    *,
+    at_rest: bool = False,
 ) -> Iterator[Connected]:
     """Attach to a process; detach on leaving, whatever happens.
 
     `READONLY` does not attach: it takes the right to read the target's memory, and that is all.
-    `approach` is another way in than the one that fits the target's system.
+    `approach` is another way in than the one that fits the target's system. A target that is
+    `at_rest` whenever it is measured is not held up by what works beside it.
     """
     readonly_wanted = choice is CaptureChoice.READONLY
     own_door = None if readonly_wanted else embedded(identity)
@@ -74,7 +77,7 @@ def connect_to(
         return
     with attach(identity, approach=approach) as session:
         target = told or target_of(identity, from_hexversion(session.hexversion))
-        capture = capture_for(session, choice)
+        capture = capture_for(session, choice, at_rest=at_rest)
         try:
             yield Connected(identity, target, capture, session.door, session.held_ms, session)
         finally:

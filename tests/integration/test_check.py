@@ -51,6 +51,7 @@ def test_a_leak_over_its_budget_fails_the_build(tmp_path: Path, port: int) -> No
     assert shown.endswith("gateway/sampling.py"), "not at the file of the module that holds it"
 
 
+@pytest.mark.slow
 def test_a_load_command_is_run_once_for_each_round(port: int) -> None:
     run = check(load=requests_to(port), server=gateway(port, "fractional"))
 
@@ -79,6 +80,7 @@ def test_a_clean_server_passes_and_says_what_could_have_been_missed(port: int) -
     assert 0 <= run.report["gate"]["excluded_plain"]["rate"] < 0.2
 
 
+@pytest.mark.slow
 def test_a_leak_that_is_known_passes_until_it_expires_and_is_told_when_fixed(
     tmp_path: Path, port: int
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_planted_leak_too_slow_to_be_found_is_no_pass(port: int) -> None:
     assert "the canary was not found" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_leak_is_found_by_the_clock_under_load_that_goes_on(port: int) -> None:
     run = check(
         *BY_THE_CLOCK,
@@ -179,6 +182,7 @@ def test_a_load_that_reaches_nobody_is_not_a_pass(port: int) -> None:
     assert "nothing was served" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_load_by_the_clock_that_reaches_nobody_is_not_a_pass(port: int) -> None:
     idle = f"{sys.executable} -c 'import time; time.sleep(60)'"
 

@@ -38,7 +38,7 @@ LEAKS: dict[str, tuple[tuple[str, ...] | str, float, str]] = {
 }
 """The load that triggers it, its rate per request, and how its holder's path ends or is."""
 
-QUICK = ("task-blocked-on-queue", "exception-keeps-frame")
+QUICK = ("exception-keeps-frame",)
 """Tried in every run; the others are slow tests."""
 
 LEAKY_PROGRAMS = {

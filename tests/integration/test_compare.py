@@ -36,6 +36,7 @@ def check(directory: Path, name: str, port: int, *flags: str) -> None:
     assert done.returncode in (0, 1), done.stderr
 
 
+@pytest.mark.slow
 def test_a_fix_is_seen_from_recordings_and_from_reports(tmp_path: Path, port: int) -> None:
     check(tmp_path, "before", port)
     check(tmp_path, "after", port, "--fixed")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import numpy as np
+import psutil
 import pytest
 
 from leakscope.capture.heapstream import SnapshotFailed
@@ -122,6 +123,17 @@ def test_it_is_told_whether_the_collector_is_on(python: Interpreter, collects: b
         capture = NativeCapture(session, explain=no_evidence)
         with capture.snapshot() as opened:
             assert opened.names.collects() is collects
+
+
+@pytest.mark.parametrize(("at_rest", "nicer"), [(True, False), (False, True)])
+def test_a_copy_lets_a_target_at_work_go_first(
+    python: Interpreter, at_rest: bool, nicer: bool
+) -> None:
+    with spawn(python.path, SERVICE) as target, attached(target) as session:
+        capture = NativeCapture(session, explain=no_evidence, at_rest=at_rest)
+        with capture.snapshot():
+            (copy,) = psutil.Process(target.pid).children()
+            assert (copy.nice() > psutil.Process(target.pid).nice()) is nicer
 
 
 def test_a_target_without_room_for_a_copy_is_left_alone(python: Interpreter) -> None:

@@ -9,6 +9,7 @@ from tests.pytest_plugin.sessions import session
 pytest_plugins = ["pytester"]
 
 
+@pytest.mark.slow
 def test_look_alikes_pass(pytester: pytest.Pytester) -> None:
     result = session(
         pytester,
@@ -123,13 +124,8 @@ def test_raises():
 """
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        ("--cov=test_orders", "--cov-branch", "--cov-report="),
-        pytest.param(("-n2",), marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [("--cov=test_orders", "--cov-branch", "--cov-report="), ("-n2",)])
 def test_what_pytest_and_its_plugins_keep_is_no_leak(
     pytester: pytest.Pytester, how: tuple[str, ...]
 ) -> None:
@@ -165,6 +161,7 @@ def test_fails_at_last():
     result.stdout.no_fnmatch_line("call 11")
 
 
+@pytest.mark.slow
 def test_every_worker_measures_itself(pytester: pytest.Pytester) -> None:
     result = session(
         pytester,

@@ -57,6 +57,7 @@ def test_value_of_a_fixture(basket):
 """
 
 
+@pytest.mark.slow
 def test_a_test_of_any_kind_that_keeps_something_fails_and_names_the_holder(
     pytester: pytest.Pytester,
 ) -> None:
