@@ -24,7 +24,7 @@ from leakscope.watching.series import Series
 FEWEST_SAMPLES = 13
 """A plan makes at least so many: enough to screen and to confirm after warm-up is dropped."""
 
-_LEAST_APART = 0.5
+_LEAST_APART = 0.25
 """Share of the time between two samples that is left between any two, however long one takes."""
 
 _LOOK_EVERY_S = 0.1

@@ -110,7 +110,7 @@ def test_counters_of_single_workers_give_rates_per_second_only(tmp_path: Path) -
 
 
 def test_workers_that_gunicorn_recycles_are_watched_one_after_the_other(tmp_path: Path) -> None:
-    with gunicorn(tmp_path, "--max-requests", "250") as (pid, _):
+    with gunicorn(tmp_path, "--max-requests", "350") as (pid, _):
         code, report = watched(tmp_path, pid)
 
     assert code == 1, report

@@ -113,9 +113,9 @@ def test_a_recording_has_a_census_for_every_moment_of_the_plan() -> None:
 def test_samples_that_come_late_are_not_bunched_together() -> None:
     recording = recorder_of(Heap(takes={4: 3.2})).record(MOMENTS)
 
-    # The fourth was due at 3.0. Those after it come at half the distance until that is made good.
-    late = [6.2, 6.7, 7.2, 7.7, 8.2, 8.7]
-    assert moments(recording) == [0.0, 1.0, 2.0, *late, 9.2, 10.0, 11.0, 12.0]
+    # The fourth was due at 3.0. Those after it follow closer, not at once, until it is made good.
+    late = [6.2, 6.45, 6.7, 6.95, 7.2]
+    assert moments(recording) == [0.0, 1.0, 2.0, *late, 8.0, 9.0, 10.0, 11.0, 12.0]
 
 
 def test_evidence_is_gathered_on_the_way_and_again_at_the_end() -> None:
