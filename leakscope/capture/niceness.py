@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
+_LOAD = Path("/proc/loadavg")
 _NICEST = 19
 _LESS = 1.25
 """The kernel gives a process a fifth less for every level that it is nicer."""
@@ -23,12 +25,25 @@ def niceness(share: float, others: float = 1.0) -> int:
 
 
 def crowd() -> float:
-    """Return how many compete for each processor of this machine, as of the last minute.
+    """Return how many compete for each processor of this machine: now, or in the last minute.
 
-    Not less than one: a processor that is free now may be wanted in a moment.
+    Whichever is more, and not less than one: a processor that is free now may be wanted in a
+    moment.
     """
+    return max(1.0, *(wanting / (os.cpu_count() or 1) for wanting in (_lately(), _now())))
+
+
+def _lately() -> float:
     try:
-        running = os.getloadavg()[0]
+        return os.getloadavg()[0]
     except OSError:
-        return 1.0
-    return max(1.0, running / (os.cpu_count() or 1))
+        return 0.0
+
+
+def _now() -> float:
+    """Return how many threads run or are ready to, this one not counted; 0 if nobody tells."""
+    try:
+        _, _, _, running, _ = _LOAD.read_text().split()
+        return float(running.partition("/")[0]) - 1
+    except (OSError, ValueError):
+        return 0.0

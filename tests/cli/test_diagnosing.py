@@ -8,17 +8,17 @@ import sys
 import pytest
 
 from leakscope.capture.process import identify
+from leakscope.cli import diagnosing
 from leakscope.cli.diagnosing import attached_recorder
 from leakscope.watching.recorder import Plan
 from tests.targets import spawn
 
 
-@pytest.mark.parametrize(("others", "nice"), [(0.0, 10), (20.0, 0)])
+@pytest.mark.parametrize(("others", "nice"), [(1.0, 10), (20.0, 0)])
 def test_whoever_watches_lets_others_go_first(
     others: float, nice: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = others * (os.cpu_count() or 1)
-    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr(diagnosing, "crowd", lambda: others)
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with spawn(sys.executable, "print('ready', flush=True); input()") as target:
         of_target = os.getpriority(os.PRIO_PROCESS, target.pid)
