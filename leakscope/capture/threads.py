@@ -44,6 +44,11 @@ def threads(pid: int) -> tuple[ThreadView, ...]:
     return tuple(view for view in views if view is not None)
 
 
+def own_threads(pid: int) -> tuple[ThreadView, ...]:
+    """Return the threads of a process as `threads` does, without those of agents in it."""
+    return tuple(view for view in threads(pid) if not view.name.startswith(AGENT_THREAD))
+
+
 def waiting_call(pid: int, tid: int) -> WaitingCall | None:
     """Return the system call that a thread waits in, None if it runs or cannot be looked at."""
     try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from leakscope.cli.arguments import pid_or_file
-from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
+from leakscope.cli.console import colour_wanted, deliver, refuse_outputs, report_width
 from leakscope.cli.options import capture_option, force_option, json_option
+from leakscope.cli.sources import asked_of
 
 _STAGES = 3
 
@@ -23,17 +23,16 @@ def command(source: str, capture_kind: str, json_to: str | None, force: bool) ->
     allocators of Python and of the C library have free, what C code has, stacks, files.
     """
     from leakscope.report.memory import render_ledger, render_ledger_json
-    from leakscope.watching.captures import CaptureChoice, require_code
     from leakscope.watching.memory import ledger_from_file, ledger_from_process
 
     refuse_outputs(None, json_to, force=force)
-    target = pid_or_file(source)
-    if isinstance(target, int):
-        choice = CaptureChoice(capture_kind)
-        require_code(choice, "which objects are alive")
-        with progress(_STAGES) as told:
-            ledger = ledger_from_process(target, choice, told)
-    else:
-        ledger = ledger_from_file(target)
+    ledger = asked_of(
+        source,
+        capture_kind,
+        "which objects are alive",
+        stages=_STAGES,
+        process=ledger_from_process,
+        file=lambda path, _told: ledger_from_file(path),
+    )
     text = render_ledger(ledger, width=report_width(), color=colour_wanted())
     deliver(text, render_ledger_json(ledger), json_to, force=force)

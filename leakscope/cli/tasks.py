@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from leakscope.cli.arguments import pid_or_file
-from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
+from leakscope.cli.console import colour_wanted, deliver, refuse_outputs, report_width
 from leakscope.cli.options import capture_option, force_option, json_option, limit_option
+from leakscope.cli.sources import asked_of
 
 _STAGES = 4
 
@@ -25,17 +25,16 @@ def command(source: str, limit: int, capture_kind: str, json_to: str | None, for
     tasks that await it: no timer, connection, running function or name.
     """
     from leakscope.report.tasks import render_tasks, render_tasks_json
-    from leakscope.watching.captures import CaptureChoice, require_code
     from leakscope.watching.tasks import tasks_from_file, tasks_from_process
 
     refuse_outputs(None, json_to, force=force)
-    target = pid_or_file(source)
-    with progress(_STAGES) as told:
-        if isinstance(target, int):
-            choice = CaptureChoice(capture_kind)
-            require_code(choice, "where tasks wait")
-            picture = tasks_from_process(target, choice, limit, told)
-        else:
-            picture = tasks_from_file(target, limit, told)
+    picture = asked_of(
+        source,
+        capture_kind,
+        "where tasks wait",
+        stages=_STAGES,
+        process=lambda pid, choice, told: tasks_from_process(pid, choice, limit, told),
+        file=lambda path, told: tasks_from_file(path, limit, told),
+    )
     text = render_tasks(picture, width=report_width(), color=colour_wanted())
     deliver(text, render_tasks_json(picture), json_to, force=force)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from leakscope.cli.arguments import pid_or_file
-from leakscope.cli.console import colour_wanted, deliver, progress, refuse_outputs, report_width
+from leakscope.cli.console import colour_wanted, deliver, refuse_outputs, report_width
 from leakscope.cli.options import capture_option, force_option, json_option
+from leakscope.cli.sources import asked_of
 
 if TYPE_CHECKING:
     from leakscope.model.explanation import Explanation, ObjectFacts
@@ -31,18 +31,17 @@ def command(source: str, what: str, capture_kind: str, json_to: str | None, forc
     keep alive. TYPE is a qualified name such as `shop.audit.Record`; the last part is enough if
     only one type is called so.
     """
-    from leakscope.watching.captures import CaptureChoice, require_code
     from leakscope.watching.explaining import explain_from_file, explain_from_process
 
     refuse_outputs(None, json_to, force=force)
-    target = pid_or_file(source)
-    with progress(_STAGES) as told:
-        if isinstance(target, int):
-            choice = CaptureChoice(capture_kind)
-            require_code(choice, f"who holds {what}")
-            answer = explain_from_process(target, what, choice, told)
-        else:
-            answer = explain_from_file(target, what, told)
+    answer = asked_of(
+        source,
+        capture_kind,
+        f"who holds {what}",
+        stages=_STAGES,
+        process=lambda pid, choice, told: explain_from_process(pid, what, choice, told),
+        file=lambda path, told: explain_from_file(path, what, told),
+    )
     text, document = _rendered(answer)
     deliver(text, document, json_to, force=force)
 

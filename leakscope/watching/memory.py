@@ -11,7 +11,7 @@ from leakscope.capture.heapreader import HeapTooLarge
 from leakscope.capture.interface import Capture
 from leakscope.capture.process import identify
 from leakscope.capture.smaps import resident_map
-from leakscope.capture.threads import AGENT_THREAD, threads
+from leakscope.capture.threads import own_threads
 from leakscope.errors import LeakscopeError
 from leakscope.model.memory import Ledger
 from leakscope.storage.files import load
@@ -74,7 +74,7 @@ def _ledger(
     Before that `ask` may ask it.
     """
     mapped = resident_map(pid)
-    count = sum(not thread.name.startswith(AGENT_THREAD) for thread in threads(pid))
+    count = len(own_threads(pid))
     graph = view.graph
     ask(view)
     malloc = view.names.malloc() if isinstance(view.names, HeapNames) else None

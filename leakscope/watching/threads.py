@@ -9,7 +9,7 @@ from pathlib import Path
 from leakscope.analysis.threads import KernelThread, picture_of
 from leakscope.capture.gathering import printable, printable_site
 from leakscope.capture.process import identify
-from leakscope.capture.threads import AGENT_THREAD, threads
+from leakscope.capture.threads import own_threads
 from leakscope.model.roots import ThreadRoot
 from leakscope.model.threads import ThreadPicture
 from leakscope.storage.files import load
@@ -34,8 +34,7 @@ def threads_from_process(
     with looking_into(identify(pid), choice, "threads", told) as view:
         kernel = {
             thread.tid: KernelThread(printable(thread.name), thread.state in _RUNNING, thread.cpu_s)
-            for thread in threads(pid)
-            if not thread.name.startswith(AGENT_THREAD)
+            for thread in own_threads(pid)
         }
         roots, pause_ms = view.image.roots.threads, view.image.pause_ms
     known = [_told(each) for each in roots if not _is_ours(each)]

@@ -53,6 +53,14 @@ def leakscope(*words: str | Path, cwd: Path | None = None) -> subprocess.Complet
     )
 
 
+def assert_refused(done: subprocess.CompletedProcess[str], code: int) -> None:
+    """Assert that a run printed no report, ended with `code` and says why in words."""
+    assert done.returncode == code, done.stderr
+    assert not done.stdout
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("leakscope: ")
+
+
 def report_of(*words: str | Path, cwd: Path | None = None) -> Run:
     """Run leakscope with `--json -` added behind the command's name, and read its report."""
     name, *rest = words

@@ -11,7 +11,7 @@ import pytest
 
 from leakscope.model.tasks import Numbers, TaskPicture
 from leakscope.watching.tasks import tasks_from_process
-from tests.integration.leakscope_runs import leakscope, report_of
+from tests.integration.leakscope_runs import assert_refused, leakscope, report_of
 from tests.pythons import Interpreter, interpreters
 from tests.targets import spawn
 
@@ -175,10 +175,7 @@ def test_what_cannot_tell_tasks_says_so_in_one_line() -> None:
     missing = leakscope("tasks", "no-such-file.lscope")
 
     for done, code in ((portable, 3), (outside, 2), (missing, 2)):
-        assert done.returncode == code, done.stderr
-        assert not done.stdout
-        assert "Traceback" not in done.stderr
-        assert done.stderr.startswith("leakscope: ")
+        assert_refused(done, code)
 
 
 MANY = """

@@ -15,7 +15,7 @@ from leakscope.model.threads import ThreadGroup, ThreadPicture
 from leakscope.storage.files import save
 from leakscope.watching.threads import threads_from_file, threads_from_process
 from tests.frozen import built_from
-from tests.integration.leakscope_runs import leakscope, report_of
+from tests.integration.leakscope_runs import assert_refused, leakscope, report_of
 from tests.pythons import Interpreter, interpreters
 from tests.storage.make_fixture import CONTENTS, fixture
 from tests.targets import spawn
@@ -160,10 +160,7 @@ def test_what_cannot_tell_threads_says_so_in_one_line() -> None:
     missing = leakscope("threads", "no-such-file.lscope")
 
     for done, code in ((portable, 3), (outside, 2), (missing, 2)):
-        assert done.returncode == code, done.stderr
-        assert not done.stdout
-        assert "Traceback" not in done.stderr
-        assert done.stderr.startswith("leakscope: ")
+        assert_refused(done, code)
 
 
 MANY = """

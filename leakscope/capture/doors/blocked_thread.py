@@ -20,7 +20,7 @@ from leakscope.capture.doors.registers import Registers
 from leakscope.capture.doors.site import Site
 from leakscope.capture.doors.waiting import is_harmless
 from leakscope.capture.memory import Mapping, MemoryUnreadable
-from leakscope.capture.threads import AGENT_THREAD, threads, waiting_call
+from leakscope.capture.threads import own_threads, waiting_call
 
 _STACK = 192 << 10
 """For compiling and running the text and for the dynamic linker."""
@@ -65,8 +65,7 @@ class BlockedThread:
         Never an agent's: one may have come this very moment.
         """
         pid = self._site.pid
-        theirs = (view for view in threads(pid) if not view.name.startswith(AGENT_THREAD))
-        waiting = ((view.tid, waiting_call(pid, view.tid)) for view in theirs)
+        waiting = ((view.tid, waiting_call(pid, view.tid)) for view in own_threads(pid))
         harmless = (
             tid
             for tid, call in waiting
