@@ -23,11 +23,11 @@ from leakscope.model.recording import Recording
 from leakscope.watching.captures import CaptureChoice, heap_keeper
 from leakscope.watching.following import Follower, Part
 from leakscope.watching.memory import ledger_taker
-from leakscope.watching.opening import connect_to
+from leakscope.watching.opening import Connected, connect_to
 from leakscope.watching.recorder import Plan, Recorder
 from leakscope.watching.rest import Rest
 from leakscope.watching.rounds import RoundRecorder
-from leakscope.watching.series import Series, Sites
+from leakscope.watching.series import Observer, Series, Sites
 
 EXIT_CODES = {
     Verdict.LEAKING: ExitCode.LEAKING,
@@ -92,16 +92,21 @@ def attached_recorder(
         progress = shown.enter_context(Progress())
         if stop is None:
             stop = shown.enter_context(stop_on_interrupt())
-        series = Series(
-            connected.target,
-            connected.capture,
-            observer=progress,
-            sites=sites,
-            keep_heap=heap_keeper(connected.capture) if keep else None,
-            take_ledger=ledger_taker(connected.capture, identity.pid),
-            system=identity.system,
-        )
+        series = series_of(connected, progress, sites=sites, keep=keep)
         yield Recorder(series, meter=meter, stop=stop)
+
+
+def series_of(connected: Connected, observer: Observer, *, sites: Sites, keep: bool) -> Series:
+    """Return the series of a connected target, told to `observer`; `keep` its heaps or not."""
+    return Series(
+        connected.target,
+        connected.capture,
+        observer=observer,
+        sites=sites,
+        keep_heap=heap_keeper(connected.capture) if keep else None,
+        take_ledger=ledger_taker(connected.capture, connected.identity.pid),
+        system=connected.identity.system,
+    )
 
 
 @contextmanager
@@ -130,15 +135,7 @@ def attached_rounds(
     with connect_to(identity, choice, at_rest=True) as connected:
         note(f"{connected.description}; a sample after each round of the load")
         with Progress() as progress, stop_on_interrupt(load.stop) as stop:
-            series = Series(
-                connected.target,
-                connected.capture,
-                observer=progress,
-                sites=sites,
-                keep_heap=heap_keeper(connected.capture) if keep else None,
-                take_ledger=ledger_taker(connected.capture, identity.pid),
-                system=identity.system,
-            )
+            series = series_of(connected, progress, sites=sites, keep=keep)
             yield RoundRecorder(series, load, Rest(identity), meter=meter, stop=stop)
 
 

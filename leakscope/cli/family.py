@@ -9,15 +9,14 @@ from pathlib import Path
 from leakscope.capture.process import ProcessIdentity
 from leakscope.capture.work import PrometheusCounter
 from leakscope.cli.console import colour_wanted, deliver, note, report_width
-from leakscope.cli.diagnosing import keep_recording, standing_back, stop_on_interrupt
+from leakscope.cli.diagnosing import keep_recording, series_of, standing_back, stop_on_interrupt
 from leakscope.cli.family_live import FamilyProgress
 from leakscope.errors import LeakscopeError
 from leakscope.model.family import FamilyDiagnosis, FamilyRecording
 from leakscope.model.recording import Recording
 from leakscope.report.text import duration, printable
-from leakscope.watching.captures import CaptureChoice, heap_keeper
+from leakscope.watching.captures import CaptureChoice
 from leakscope.watching.family import FamilyRecorder
-from leakscope.watching.memory import ledger_taker
 from leakscope.watching.opening import connect_to
 from leakscope.watching.recorder import Plan
 from leakscope.watching.series import Series, Sites
@@ -44,15 +43,7 @@ def record_family(
         def opened(identity: ProcessIdentity) -> Iterator[Series]:
             with connect_to(identity, choice) as connected:
                 progress.noted(connected.description)
-                yield Series(
-                    connected.target,
-                    connected.capture,
-                    observer=progress.of_one(identity.pid),
-                    sites=sites,
-                    keep_heap=heap_keeper(connected.capture) if keep else None,
-                    take_ledger=ledger_taker(connected.capture, identity.pid),
-                    system=identity.system,
-                )
+                yield series_of(connected, progress.of_one(identity.pid), sites=sites, keep=keep)
 
         counter = None if work is None else SharedWork(PrometheusCounter.from_option(work))
         recorder = FamilyRecorder(

@@ -150,9 +150,7 @@ class Recorder:
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             self._keep_heap()
             self._weigh()
-        self.series.settle()
-        self.series.tell_opened()
-        return self.series.recording(ending)
+        return self.series.finish(ending)
 
     def _go_on(self, plan: Plan, begin: float) -> Ending:
         """Follow `plan` for as long again unless a verdict can be given already."""

@@ -128,9 +128,7 @@ class RoundRecorder:
         self._keep()
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             self._weigh()
-        self.series.settle()
-        self.series.tell_opened()
-        return self.series.recording(ending)
+        return self.series.finish(ending)
 
     def _rounds_of(self, plan: RoundPlan) -> Ending:
         unsampled = plan.warm_up - WARM_UP_SAMPLED

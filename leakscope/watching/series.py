@@ -171,7 +171,14 @@ class Series:
             self._escalated = True
             self.capture.sample_allocations(on=True)
 
-    def tell_opened(self) -> None:
+    def finish(self, ending: Ending) -> Recording:
+        """Take back what was begun in the target, see what it opened; return the recording."""
+        with suppress(LeakscopeError):
+            self.capture.sample_allocations(on=False)
+        self._tell_opened()
+        return self.recording(ending)
+
+    def _tell_opened(self) -> None:
         """Find out what was opened since the first sample and stayed open, if there is much."""
         counts = [census.metrics.fds for census in self._censuses]
         first, last = (counts[0], counts[-1]) if counts else (None, None)
@@ -182,11 +189,6 @@ class Series:
                 opened = opened_since(self.identity, self._links)
                 limit = most_descriptors(self.identity)
                 self._evidence = replace(self._evidence, opened=opened, most_open=limit)
-
-    def settle(self) -> None:
-        """Take back what was begun in the target besides the samples."""
-        with suppress(LeakscopeError):
-            self.capture.sample_allocations(on=False)
 
     def keep(self, work: float | None) -> None:
         """Keep a heap snapshot if that was asked for; without it the recording is still one.
