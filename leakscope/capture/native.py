@@ -175,10 +175,12 @@ class NativeCapture:
     @contextmanager
     def _frozen(self, depth: int, within_s: int) -> Iterator[tuple[HeapStream, Pause]]:
         """Freeze the heap and yield the stream; reap the copy at the end."""
-        resident = _resident(self._session.identity.pid)
+        identity = self._session.identity
+        resident = _resident(identity.pid)
         budget = self._budget(depth, resident)
         work_s = _WORK_S_PER_GB[depth] * resident / 1e9
-        nice = 0 if self._at_rest else niceness(work_s / _DONE_WITHIN_S, crowd())
+        share = work_s / _DONE_WITHIN_S
+        nice = 0 if self._at_rest else niceness(share, crowd(identity.system))
         request = _REQUEST.pack(depth, SHORTEST, within_s, nice, budget)
         reply = self._session.request(Opcode.HEAP_FREEZE, request)
         stream = self._stream(reply.body, reply.descriptor, within_s)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 
-_LOAD = Path("/proc/loadavg")
+from leakscope.capture.systems import System
+
 _NICEST = 19
 _LESS = 1.25
 """The kernel gives a process a fifth less for every level that it is nicer."""
@@ -24,26 +24,18 @@ def niceness(share: float, others: float = 1.0) -> int:
     return min(_NICEST, max(0, int(-math.log(weight, _LESS))))
 
 
-def crowd() -> float:
+def crowd(system: System) -> float:
     """Return how many compete for each processor of this machine: now, or in the last minute.
 
     Whichever is more, and not less than one: a processor that is free now may be wanted in a
     moment.
     """
-    return max(1.0, *(wanting / (os.cpu_count() or 1) for wanting in (_lately(), _now())))
+    others = max(_lately(), system.running() - 1)
+    return max(1.0, others / (os.cpu_count() or 1))
 
 
 def _lately() -> float:
     try:
         return os.getloadavg()[0]
     except OSError:
-        return 0.0
-
-
-def _now() -> float:
-    """Return how many threads run or are ready to, this one not counted; 0 if nobody tells."""
-    try:
-        _, _, _, running, _ = _LOAD.read_text().split()
-        return float(running.partition("/")[0]) - 1
-    except (OSError, ValueError):
         return 0.0

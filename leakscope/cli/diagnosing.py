@@ -13,6 +13,7 @@ from types import FrameType
 
 from leakscope.capture.niceness import crowd, niceness
 from leakscope.capture.process import ProcessIdentity
+from leakscope.capture.systems import System
 from leakscope.capture.work import WorkMeter
 from leakscope.cli.console import colour_wanted, deliver, note, report_width
 from leakscope.cli.live import Progress
@@ -88,7 +89,7 @@ def attached_recorder(
     """
     with connect_to(identity, choice) as connected, ExitStack() as shown:
         note(f"{connected.description}; sampling every {plan.every:g}s for {plan.duration:g}s")
-        shown.enter_context(standing_back())
+        shown.enter_context(standing_back(identity.system))
         progress = shown.enter_context(Progress())
         if stop is None:
             stop = shown.enter_context(stop_on_interrupt())
@@ -110,10 +111,10 @@ def series_of(connected: Connected, observer: Observer, *, sites: Sites, keep: b
 
 
 @contextmanager
-def standing_back() -> Iterator[None]:
+def standing_back(system: System) -> Iterator[None]:
     """Let others have the processors first meanwhile, as far as samples still come in time."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
-    os.setpriority(os.PRIO_PROCESS, 0, max(before, niceness(SHARE, crowd())))
+    os.setpriority(os.PRIO_PROCESS, 0, max(before, niceness(SHARE, crowd(system))))
     try:
         yield
     finally:

@@ -37,7 +37,11 @@ def record_family(
 
     Ctrl-C ends it early with what there is. `keep` and `longer` are as for `record`.
     """
-    with FamilyProgress() as progress, stop_on_interrupt() as stop, standing_back():
+    with (
+        FamilyProgress() as progress,
+        stop_on_interrupt() as stop,
+        standing_back(master.system),
+    ):
 
         @contextmanager
         def opened(identity: ProcessIdentity) -> Iterator[Series]:

@@ -86,8 +86,9 @@ class Measurer:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it runs, and runs for this process."""
-        return self._made_by == os.getpid() and self._process.poll() is None
+        """Whether it runs, and listens to this process; not after a conversation was cut short."""
+        runs = self._made_by == os.getpid() and self._process.poll() is None
+        return runs and self._channel.is_open
 
     def start(self, asked: Asked) -> Ready | Ended:
         """Ask for what takes no rounds, and return the answer."""

@@ -167,6 +167,11 @@ class Channel:
         message: Message = pickle.loads(self._exactly(size))
         return message
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this end has not hung up."""
+        return self._reading >= 0
+
     def close(self) -> None:
         """Hang up. Idempotent, never raises."""
         descriptors = self._reading, self._writing

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakscope.capture import niceness as niceness_module
 from leakscope.capture.niceness import crowd, niceness
+from leakscope.capture.systems import Darwin
 
 shares = st.floats(0, 1e3)
 crowds = st.floats(1, 1e3)
@@ -45,33 +45,33 @@ def test_nobody_is_nicer_in_a_larger_crowd(share: float, one: float, other: floa
     assert niceness(share, min(one, other)) >= niceness(share, max(one, other))
 
 
+@dataclass(frozen=True)
+class Busy(Darwin):
+    """A system on which so many threads run."""
+
+    threads: int
+
+    def running(self) -> int:
+        return self.threads
+
+
 @pytest.mark.parametrize(
     ("lately", "running", "others"),
-    [(0.2, "1/99", 1.0), (8.0, "9/99", 1.0), (28.0, "1/99", 3.5), (0.2, "29/99", 3.5)],
+    [(0.2, 1, 1.0), (0.2, 0, 1.0), (8.0, 9, 1.0), (28.0, 1, 3.5), (0.2, 29, 3.5)],
 )
 def test_a_crowd_is_who_wants_each_processor(
-    lately: float, running: str, others: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lately: float, running: int, others: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = tmp_path / "loadavg"
-    told.write_text(f"{lately} 0.00 0.00 {running} 4242\n")
-    monkeypatch.setattr(niceness_module, "_LOAD", told)
     monkeypatch.setattr(os, "getloadavg", lambda: (lately, 0.0, 0.0))
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
 
-    assert crowd() == others
+    assert crowd(Busy(running)) == others
 
 
-@pytest.mark.parametrize("told", [None, "", "0.1 0.2 0.3 many/99 4242"])
-def test_a_crowd_nobody_can_count_is_one(
-    told: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crowd_nobody_can_count_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown() -> tuple[float, float, float]:
         raise OSError("no such thing")
 
-    file = tmp_path / "loadavg"
-    if told is not None:
-        file.write_text(told)
-    monkeypatch.setattr(niceness_module, "_LOAD", file)
     monkeypatch.setattr(os, "getloadavg", unknown)
 
-    assert crowd() == 1.0
+    assert crowd(Busy(0)) == 1.0

@@ -14,6 +14,7 @@ from leakscope.capture.limits import tightest
 from leakscope.capture.metrics import sample_metrics
 from leakscope.capture.process import NoSuchProcess, TargetGone, identify
 from leakscope.capture.systems import LOCAL, Darwin, Linux
+from leakscope.capture.systems import linux as linux_module
 from leakscope.capture.threads import threads
 from leakscope.capture.wire import AgentConnection
 from tests.attaching import PYTHON_AGENT, has_agent_thread
@@ -55,6 +56,21 @@ def test_linux_tells_a_peer_by_its_credentials() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         assert Linux().peer(ours) == DarwinHere().peer(ours) == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("told", "running"),
+    [("0.10 0.20 0.30 7/99 4242\n", 7), (None, 0), ("", 0), ("0.1 0.2 0.3 many/99 4242", 0)],
+)
+def test_linux_tells_how_many_threads_run(
+    told: str | None, running: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "loadavg"
+    if told is not None:
+        file.write_text(told)
+    monkeypatch.setattr(linux_module, "_LOAD", file)
+
+    assert Linux().running() == running
 
 
 def test_both_systems_tell_the_same_of_a_process() -> None:

@@ -18,7 +18,7 @@ from tests.targets import spawn
 def test_whoever_watches_lets_others_go_first(
     others: float, nice: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(diagnosing, "crowd", lambda: others)
+    monkeypatch.setattr(diagnosing, "crowd", lambda _: others)
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with spawn(sys.executable, "print('ready', flush=True); input()") as target:
         of_target = os.getpriority(os.PRIO_PROCESS, target.pid)

@@ -205,3 +205,35 @@ def test_next():
 
     result.assert_outcomes(passed=1, failed=1)
     assert "Timeout" in failure(result, "test_hangs")
+
+
+def test_a_timeout_while_the_agent_comes_in_is_that_tests_alone(pytester: pytest.Pytester) -> None:
+    result = session(
+        pytester,
+        """
+from leakscope.testing.messages import Channel
+
+@pytest.fixture
+def too_late(monkeypatch):
+    def receive(self):
+        monkeypatch.undo()
+        pytest.fail("Timeout >2.0s")
+    monkeypatch.setattr(Channel, "receive", receive)
+
+@pytest.mark.leaks
+def test_slow(too_late):
+    pass
+
+@pytest.mark.leaks
+def test_next():
+    pass
+
+@pytest.mark.leaks
+def test_leaky():
+    ORDERS.append(Order())
+""",
+    )
+
+    result.assert_outcomes(passed=1, failed=2)
+    assert "Timeout >2.0s" in failure(result, "test_slow")
+    assert "Order" in failure(result, "test_leaky")

@@ -38,6 +38,10 @@ class Darwin:
         """Return the time of day, as `started` does."""
         return time.time()
 
+    def running(self) -> int:
+        """Return 0: only the load average tells, which is not asked here."""
+        return 0
+
     def thread_group(self, pid: int) -> int:
         """Return `pid`: threads have no ids of that kind."""
         return pid

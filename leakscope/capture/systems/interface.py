@@ -38,6 +38,10 @@ class System(Protocol):
         """Return what `started` would tell of a process that starts now."""
         ...
 
+    def running(self) -> int:
+        """Return how many threads run or are ready to, the caller's included; 0 if nobody tells."""
+        ...
+
     def thread_group(self, pid: int) -> int:
         """Return the process that `pid` is a thread of: itself if it is a process."""
         ...

@@ -15,6 +15,7 @@ import psutil
 from leakscope.capture.limits import MemoryBound, memory_bounds
 
 _PRIVATE = re.compile(rb"^Private_(?:Clean|Dirty|Hugetlb): +(\d+) kB", re.MULTILINE)
+_LOAD = Path("/proc/loadavg")
 _CREDENTIALS = struct.Struct("3i")
 """`struct ucred`: process, user, group."""
 
@@ -40,6 +41,13 @@ class Linux:
     def now(self) -> float:
         """Return the time since boot on the scale of `started`: wall clocks are stepped."""
         return _boot_time() + time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def running(self) -> int:
+        """Return the fourth field of /proc/loadavg: `running/all`."""
+        try:
+            return int(_LOAD.read_text().split()[3].partition("/")[0])
+        except (OSError, ValueError, IndexError):
+            return 0
 
     def thread_group(self, pid: int) -> int:
         """Return the process that `pid` is a thread of."""
