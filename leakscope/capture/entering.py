@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from leakscope.capture import attached
 from leakscope.capture.doors.interface import AgentNotLoaded
 from leakscope.capture.doors.ladder import enter
+from leakscope.capture.doors.pep768 import take_back_stale
 from leakscope.capture.doors.site import surveyed
 from leakscope.capture.doors.text import loading_native_agent, loading_python_agent
 from leakscope.capture.entrance import Entrance, Unattachable, introduced
@@ -87,12 +89,15 @@ def _enter_with(
     def furniture(place: Place) -> dict[str, bytes]:
         return {AGENT: content, LOADER: loading(place)}
 
-    with prepared(identity.pid, furniture, executable=is_native) as rendezvous:
-        place = rendezvous.place
-        with surveyed(identity.pid, minor, place.loader, is_native=is_native) as site:
+    with surveyed(identity.pid, minor, is_native=is_native) as survey:
+        identity.verify()
+        take_back_stale(survey)  # before the file that it asks for is swept away
+        with prepared(identity.pid, furniture, executable=is_native) as rendezvous:
+            place = rendezvous.place
+            site = replace(survey, loader=place.loader)
             identity.verify()
             entered = enter(site, rendezvous, deadline=deadline, still_there=identity.verify)
-        return introduced(entered, place, still_there)
+            return introduced(entered, place, still_there)
 
 
 def _require_running(identity: ProcessIdentity) -> None:

@@ -237,6 +237,12 @@ def _locked_folder(base_fd: int) -> tuple[str, int]:
         os.close(fd)
 
 
+def is_loader(path: str) -> bool:
+    """Return whether a path is that of a text that loads an agent, of whichever leakscope."""
+    folder, _, name = path.rpartition("/")
+    return name == LOADER and _OURS.fullmatch(folder.rpartition("/")[2]) is not None
+
+
 def leads_to(path: str, fd: int, *, dir_fd: int | None = None) -> bool:
     """Return whether `path` still is the name of what is open as `fd`."""
     with suppress(FileNotFoundError):

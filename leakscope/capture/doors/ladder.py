@@ -70,7 +70,8 @@ class _Attempt:
         self._doors = doors(site)
         self._held_s = 0.0
         self._closed: dict[str, LeakscopeError] = {}
-        self._knocked = ""
+        self._knocked: list[str] = []
+        """Names of the doors that were knocked at, each time one was."""
         self._claimed_at: float | None = None
 
     def run(self) -> Entered:
@@ -78,7 +79,7 @@ class _Attempt:
         try:
             connection = self._climb() or self._wait_and_retry()
             if connection is not None:
-                return Entered(connection, self._knocked, self._held_s)
+                return Entered(connection, self._knocked[-1], self._held_s)
             self._still_there()
             if self._rendezvous.is_claimed():
                 raise Timeout(
@@ -129,7 +130,7 @@ class _Attempt:
             self._closed[door.name] = why
             return False
         self._closed.pop(door.name, None)
-        self._knocked = door.name
+        self._knocked.append(door.name)
         return True
 
     def _wait(self, seconds: float) -> socket.socket | None:
@@ -162,14 +163,19 @@ class _Attempt:
 
         A text that may still run stays where it is: whoever runs it finds no file.
         """
-        if not self._rendezvous.is_claimed():
-            for door in self._doors:
+        is_claimed = self._rendezvous.is_claimed()
+        for door in self._doors:
+            if not is_claimed or (door.name == RunFile.name and not self._came_by_file()):
                 door.withdraw()
-        elif self._site.placed is not None:
+        if is_claimed and self._site.placed is not None:
             with suppress(LeakscopeError):
                 self._site.placed.disarm()
                 time.sleep(_LOOK_EVERY_S)  # a reader copies it at once: none is in the middle now
                 self._site.placed.wipe()
+
+    def _came_by_file(self) -> bool:
+        """Return whether the text that ran is sure to be the file that the main thread runs."""
+        return not set(self._knocked) - {RunFile.name, WakeMainThread.name}
 
     def _no_door(self) -> LeakscopeError:
         reasons = "; ".join(f"{name}: {why}" for name, why in self._closed.items())

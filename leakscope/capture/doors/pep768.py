@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import struct
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from leakscope.capture.doors.interface import DoorClosed, Knock, NoDoor
 from leakscope.capture.doors.interruption import interrupt
 from leakscope.capture.doors.site import Site
 from leakscope.capture.memory import Memory
+from leakscope.capture.rendezvous import is_loader
 from leakscope.errors import LeakscopeError
 
 _COOKIE = b"xdebugpy"
@@ -23,6 +25,8 @@ _WORDS = 160
 _FINAL_RELEASE = 0xF0
 _PLEASE_STOP = 1 << 5
 _MAX_INTERPRETERS = 1024
+_OPENED_WITHIN_S = 0.05
+"""From the moment the request is taken to the file being open."""
 
 # Word numbers in _Py_DebugOffsets (Include/internal/pycore_debug_offsets.h). The first group is
 # the same in all versions, where the debugger's group begins is not.
@@ -73,11 +77,18 @@ class RunFile:
         return Knock(held_s=0.0)
 
     def withdraw(self) -> None:
-        """Clear the request; otherwise the target would complain about a file that has gone."""
-        if self._asked is not None:
-            with suppress(LeakscopeError):
-                self._site.memory.write(self._asked.pending, struct.pack("<i", 0))
-            self._asked = None
+        """Clear the request; otherwise the target would complain about a file that has gone.
+
+        If it has just been taken, its file is opened about now: a moment is given for that.
+        """
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        with suppress(LeakscopeError):
+            if self._site.memory.u32(asked.pending):
+                self._site.memory.write(asked.pending, struct.pack("<i", 0))
+            else:
+                time.sleep(_OPENED_WITHIN_S)
 
 
 class WakeMainThread:
@@ -106,6 +117,20 @@ class WakeMainThread:
 
     def withdraw(self) -> None:
         """Do nothing: the interruption is over."""
+
+
+def take_back_stale(site: Site) -> None:
+    """Take back what a leakscope that was killed has asked for, if it was not met yet.
+
+    Only for who holds the lock on the target, and so is the only leakscope. A target that met the
+    request after its file had gone would complain.
+    """
+    with suppress(LeakscopeError):
+        fields = locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
+        if site.memory.u32(fields.pending):
+            path = site.memory.read(fields.script_path, fields.script_path_size)
+            if is_loader(os.fsdecode(path.partition(b"\0")[0])):
+                site.memory.write(fields.pending, struct.pack("<i", 0))
 
 
 def locate(memory: Memory, runtime: int | None, minor: tuple[int, int]) -> MainThread:

@@ -29,7 +29,7 @@ class Site:
     minor: tuple[int, int]
     """Python's version, for example `(3, 12)`."""
     loader: str
-    """Path, in the target's file system, of the file that is to run."""
+    """Path, in the target's file system, of the file that is to run; empty until it is there."""
     is_native: bool
     """Whether that has the dynamic linker load something."""
     _slot: TextSlot | None = field(default=None, init=False)
@@ -63,11 +63,11 @@ class Site:
 
 
 @contextmanager
-def surveyed(pid: int, minor: tuple[int, int], loader: str, *, is_native: bool) -> Iterator[Site]:
-    """Open a target's memory and find its interpreter.
+def surveyed(pid: int, minor: tuple[int, int], *, is_native: bool) -> Iterator[Site]:
+    """Open a target's memory and find its interpreter; the file that is to run is not there yet.
 
     Raises `NotPermitted`, `NotPython`, `TargetGone` or `MalformedImage`.
     """
     require_access(pid)
     with Memory(pid, writable=True) as memory:
-        yield Site(pid, memory, cpython_image(memory), minor, loader, is_native)
+        yield Site(pid, memory, cpython_image(memory), minor, "", is_native)
