@@ -70,6 +70,25 @@ def controller(version: str) -> Controller | None:
     return None
 
 
+@cache
+def folder_with(python: Interpreter, module: str) -> Path | None:
+    """Return a folder from which an interpreter can import a module, None if there is none.
+
+    One of its own, or the folder of its version in `LEAKSCOPE_SITES`.
+    """
+    folder = Path(os.environ.get("LEAKSCOPE_SITES", os.devnull), python.version)
+    code = f"import {module}, os; print(os.path.dirname(os.path.dirname({module}.__file__)))"
+    done = subprocess.run(
+        [python.path, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
 def missing_versions() -> tuple[str, ...]:
     """Return the wanted versions that this machine does not have, oldest first."""
     present = {i.version for i in interpreters()}

@@ -18,11 +18,11 @@ _STAGES = 4
 @json_option
 @force_option
 def command(source: str, limit: int, capture_kind: str, json_to: str | None, force: bool) -> None:
-    """Show where asyncio tasks wait, of process PID or of the last heap snapshot in FILE.
+    """Show where tasks and greenlets wait, of process PID or of the last heap snapshot in FILE.
 
-    Tasks that wait at the same place are told together: how many there are, what would be freed
-    with them, who holds them. A task can never finish if nothing leads to what it awaits but the
-    tasks that await it: no timer, connection, running function or name.
+    Those that wait at the same place are told together: how many there are, what would be freed
+    with them, who holds them. A task of asyncio can never finish if nothing leads to what it
+    awaits but the tasks that await it: no timer, connection, running function or name.
     """
     from leakscope.report.tasks import render_tasks, render_tasks_json
     from leakscope.watching.tasks import tasks_from_file, tasks_from_process

@@ -25,6 +25,8 @@ class ObjectFlag(IntFlag):
     """It is part of an executable or shared library, not of the heap: a builtin type, say."""
     TYPE = 8
     """It is itself a type."""
+    GREENLET = 16
+    """It is a greenlet, of whichever class: it may be suspended outside of every thread."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,18 @@
-"""The tasks of a heap: where they wait, for what, and whether anything can wake them."""
+"""Tasks and greenlets of a heap: where they wait, for what, and whether anything can wake them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from leakscope.model.evidence import Site, Step
+
+
+class Waiter(str, Enum):
+    """What can be suspended by itself."""
+
+    TASK = "task"
+    GREENLET = "greenlet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +29,15 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class TaskGroup:
-    """Tasks that wait at the same place for the same kind of thing."""
+    """Tasks, or greenlets, that wait at the same place for the same kind of thing."""
 
+    waiter: Waiter
     calls: tuple[Site, ...]
-    """Where their coroutines are suspended, the outermost call first."""
+    """Where their coroutines or functions are suspended, the outermost call first."""
     waits_for: str | None
     """Type of what they await: a future, another task. Empty if they await nothing of the kind, and
     so are about to run. None if that is not known: they are no tasks of asyncio."""
-    tasks: int
+    count: int
     retained_bytes: int
     """What would be freed if all of them went away."""
     chain: tuple[Step, ...]
@@ -42,14 +51,16 @@ class TaskGroup:
 
 @dataclass(frozen=True, slots=True)
 class TaskPicture:
-    """All tasks of a process, at one instant."""
+    """All tasks and greenlets of a process, at one instant."""
 
     tasks: int
     """Those that are alive and not finished."""
+    greenlets: int
+    """Those that are suspended."""
     finished: int
-    """Those that are alive and have finished."""
+    """Tasks that are alive and have finished."""
     unknown: int
-    """Those of which a file does not tell where they wait."""
+    """Tasks of which a file does not tell where they wait."""
     groups: tuple[TaskGroup, ...]
     """Most tasks first, then by place. At most as many as were asked for."""
     more_groups: int

@@ -1,4 +1,4 @@
-"""The tasks of a process by where they wait: as text and as JSON, schema `leakscope.tasks/1`."""
+"""Tasks and greenlets by where they wait: as text and as JSON, schema `leakscope.tasks/1`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import partial
 
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture
+from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture, Waiter
 from leakscope.report.documents import Json, chain, dump, site
 from leakscope.report.groups import put_groups
 from leakscope.report.layout import Page, Span, Style
@@ -17,11 +17,10 @@ SCHEMA = "leakscope.tasks/1"
 
 
 def render_tasks(picture: TaskPicture, *, width: int = 100, color: bool = False) -> str:
-    """Return the groups of tasks, in their order."""
+    """Return the groups of tasks and greenlets, in their order."""
     page = Page(width, color=color)
-    total = f"{plural(picture.tasks, 'task')} in {plural(_groups(picture), 'place')}"
     page.put(
-        Span(total if picture.tasks else "no task waits", Style.STRONG),
+        Span(_total(picture), Style.STRONG),
         *([f"{picture.finished:,} more have finished"] if picture.finished else []),
         f"held up for {milliseconds(picture.pause_ms)}",
         hang="  ",
@@ -42,6 +41,7 @@ def render_tasks_json(picture: TaskPicture) -> str:
         {
             "schema": SCHEMA,
             "tasks": picture.tasks,
+            "greenlets": picture.greenlets,
             "finished": picture.finished,
             "unknown": picture.unknown,
             "pause_ms": picture.pause_ms,
@@ -52,13 +52,16 @@ def render_tasks_json(picture: TaskPicture) -> str:
     )
 
 
-def _groups(picture: TaskPicture) -> int:
-    return len(picture.groups) + picture.more_groups
+def _total(picture: TaskPicture) -> str:
+    counts = {Waiter.TASK: picture.tasks, Waiter.GREENLET: picture.greenlets}
+    told = [plural(count, waiter.value) for waiter, count in counts.items() if count]
+    places = len(picture.groups) + picture.more_groups
+    return f"{' and '.join(told)} in {plural(places, 'place')}" if told else "no task waits"
 
 
 def _document(group: TaskGroup) -> Json:
     return {
-        "tasks": group.tasks,
+        **{f"{kind.value}s": group.count if kind is group.waiter else 0 for kind in Waiter},
         "calls": [site(call) for call in group.calls],
         "waits_for": group.waits_for or None,
         "about_to_run": group.waits_for == "",
@@ -70,9 +73,9 @@ def _document(group: TaskGroup) -> Json:
 
 
 def _put_group(page: Page, group: TaskGroup, *, newest: int | None) -> None:
-    verb = "waits" if group.tasks == 1 else "wait"
-    count = Span(f"{plural(group.tasks, 'task')} {verb}", Style.STRONG)
-    them = "it" if group.tasks == 1 else "them"
+    verb = "waits" if group.count == 1 else "wait"
+    count = Span(f"{plural(group.count, group.waiter.value)} {verb}", Style.STRONG)
+    them = "it" if group.count == 1 else "them"
     keep = f"{bytes_text(group.retained_bytes)} would be freed with {them}"
     fate = _fate(group)
     page.put(count, keep, *([Span(fate, Style.BAD)] if fate else []), hang="  ")
@@ -102,9 +105,9 @@ def _fate(group: TaskGroup) -> str:
     """Return what is said of tasks that nothing can wake; empty if there are none."""
     if not group.stranded:
         return ""
-    if group.tasks == 1:
+    if group.count == 1:
         return "it can never finish unless cancelled: nothing can wake it"
-    who = "all" if group.stranded == group.tasks else f"{group.stranded:,} of them"
+    who = "all" if group.stranded == group.count else f"{group.stranded:,} of them"
     return f"{who} can never finish unless cancelled: nothing can wake them"
 
 

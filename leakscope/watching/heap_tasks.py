@@ -1,4 +1,4 @@
-"""The tasks of a frozen heap by the place where they wait: Go's goroutine profile for asyncio."""
+"""What waits in a frozen heap, by the place: Go's goroutine profile, of tasks and greenlets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from leakscope.analysis.kernels import Mask, Rows
 from leakscope.analysis.wakers import can_go_on
 from leakscope.capture.gathering import printable, printable_site
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture
+from leakscope.model.heap import ObjectFlag
+from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture, Waiter
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_chains import commonest
 from leakscope.watching.heap_view import HeapView
@@ -43,23 +44,22 @@ _CALLBACKS_APART = 4
 """Steps from a future over its list, a pair in it and the callback to the task."""
 
 
-_Key = tuple[tuple[Site, ...], str | None]
-"""Where tasks wait, and for what; see `TaskGroup`."""
+_Key = tuple[Waiter, tuple[Site, ...], str | None]
+"""What waits, where, and for what; see `TaskGroup`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """One task that has not finished."""
+    """One task that has not finished, or one greenlet."""
 
     row: int
-    number: int | None
-    calls: tuple[Site, ...]
-    awaits: int | None
+    number: int | None = None
+    awaits: int | None = None
     """Row of what it awaits."""
 
 
 def tasks_of(view: HeapView, groups: int) -> TaskPicture:
-    """Return the tasks of a heap that are alive, by where they wait; at most so many groups."""
+    """Return the tasks and greenlets of a heap that wait, by where; at most so many groups."""
     parts = _Parts(view)
     rows = task_rows(view)
     addresses = [int(address) for address in view.snapshot.address[rows]]
@@ -75,15 +75,19 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
         open_ones.append(row)
         if calls:
             awaits = parts.awaited(row)
-            key = (tuple(calls), _awaited_type(view, parts, row, awaits))
-            alike.setdefault(key, []).append(_Waiting(row, number, key[0], awaits))
+            key = (Waiter.TASK, tuple(calls), _awaited_type(view, parts, row, awaits))
+            alike.setdefault(key, []).append(_Waiting(row, number, awaits))
         else:
             unknown += 1
     waiting = [task for tasks in alike.values() for task in tasks]
     lost = _lost(view, parts, waiting, np.array(open_ones, np.int32))
-    ordered = sorted(alike.items(), key=lambda item: (-len(item[1]), _place(item[0])))
+    greenlets = _suspended_greenlets(view)
+    ordered = sorted(
+        (*alike.items(), *greenlets.items()), key=lambda item: (-len(item[1]), _place(item[0]))
+    )
     return TaskPicture(
-        tasks=sum(map(len, alike.values())),
+        tasks=len(waiting),
+        greenlets=sum(map(len, greenlets.values())),
         finished=finished,
         unknown=unknown,
         groups=tuple(_group(view, *item, lost) for item in ordered[:groups]),
@@ -105,6 +109,23 @@ def task_rows(view: HeapView) -> Rows:
         if type_name(view.snapshot, row) in TASK_TYPES or parts.coroutine_of(row) is not None
     ]
     return np.array(ours, np.int32)
+
+
+def greenlet_rows(view: HeapView) -> Rows:
+    """Return the greenlets that are alive, suspended or not, ascending."""
+    is_greenlet = (view.snapshot.flags & ObjectFlag.GREENLET) != 0
+    return np.flatnonzero(is_greenlet & view.graph.live).astype(np.int32)
+
+
+def _suspended_greenlets(view: HeapView) -> dict[_Key, list[_Waiting]]:
+    """Return the greenlets that wait: those that have calls and run on no thread."""
+    rows = greenlet_rows(view)
+    alike: dict[_Key, list[_Waiting]] = {}
+    suspended = view.names.suspended([int(address) for address in view.snapshot.address[rows]])
+    for row, calls in zip(rows.tolist(), suspended, strict=True):
+        if calls:
+            alike.setdefault((Waiter.GREENLET, tuple(calls), None), []).append(_Waiting(row))
+    return alike
 
 
 class _Parts:
@@ -180,16 +201,18 @@ def _awaited_type(view: HeapView, parts: _Parts, task: int, awaited: int | None)
 
 
 def _place(key: _Key) -> tuple[Site, ...]:
-    calls, awaits = key
+    _, calls, awaits = key
     return (*reversed(calls), Site(awaits or "", 0, ""))
 
 
 def _group(view: HeapView, key: _Key, tasks: list[_Waiting], lost: set[int]) -> TaskGroup:
     rows = np.array([task.row for task in tasks], np.int32)
+    waiter, calls, waits_for = key
     return TaskGroup(
-        calls=tuple(map(printable_site, key[0])),
-        waits_for=key[1],
-        tasks=len(tasks),
+        waiter=waiter,
+        calls=tuple(map(printable_site, calls)),
+        waits_for=waits_for,
+        count=len(tasks),
         retained_bytes=freed_with(view, rows),
         chain=view.chains.chain(commonest(view.snapshot, view.paths, rows)),
         stranded=sum(task.row in lost for task in tasks),

@@ -104,7 +104,7 @@ WAITING = {
 
 
 def by_function(picture: TaskPicture) -> dict[str, int]:
-    return {group.calls[0].function: group.tasks for group in picture.groups}
+    return {group.calls[0].function: group.count for group in picture.groups}
 
 
 @pytest.mark.parametrize("python", interpreters(), ids=lambda python: python.version)
@@ -243,7 +243,7 @@ def test_tasks_of_trio_are_told_by_where_they_wait() -> None:
 
     (workers,) = [g for g in picture.groups if g.calls[0].function == "worker"]
     assert workers is picture.groups[0]
-    assert (workers.tasks, workers.calls[0].line) == (5, 5)
+    assert (workers.count, workers.calls[0].line) == (5, 5)
     assert workers.calls[1].function == "Event.wait"
     assert {(group.waits_for, group.stranded) for group in picture.groups} == {(None, 0)}
     assert "5 tasks wait" in text

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture
-from leakscope.report.tasks import render_tasks
+from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture, Waiter
+from leakscope.report.tasks import render_tasks, render_tasks_json
 
 
-def told(tasks: int, stranded: int, numbers: Numbers | None = None) -> str:
-    group = TaskGroup(
+def group_of(
+    count: int, waiter: Waiter, stranded: int = 0, numbers: Numbers | None = None
+) -> TaskGroup:
+    return TaskGroup(
+        waiter=waiter,
         calls=(Site("shop.py", 7, "bay"),),
-        waits_for="_asyncio.Future",
-        tasks=tasks,
+        waits_for="_asyncio.Future" if waiter is Waiter.TASK else None,
+        count=count,
         retained_bytes=2048,
         chain=(),
         stranded=stranded,
         numbers=numbers,
     )
-    newest = 98400 if numbers else None
-    return render_tasks(TaskPicture(tasks, 0, 0, (group,), 0, 1.0, newest), width=200)
+
+
+def picture_of(*groups: TaskGroup, newest: int | None = None) -> TaskPicture:
+    counts = {kind: sum(g.count for g in groups if g.waiter is kind) for kind in Waiter}
+    return TaskPicture(counts[Waiter.TASK], counts[Waiter.GREENLET], 0, 0, groups, 0, 1.0, newest)
+
+
+def told(tasks: int, stranded: int, numbers: Numbers | None = None) -> str:
+    group = group_of(tasks, Waiter.TASK, stranded, numbers)
+    return render_tasks(picture_of(group, newest=98400 if numbers else None), width=200)
 
 
 @pytest.mark.parametrize(
@@ -56,3 +69,28 @@ def test_it_is_told_when_tasks_were_made(numbers: Numbers, claim: str) -> None:
 
 def test_nothing_is_told_of_when_tasks_without_a_number_were_made() -> None:
     assert "made" not in told(3, 0)
+
+
+@pytest.mark.parametrize(
+    ("groups", "claim"),
+    [
+        ((), "no task waits"),
+        (((1, Waiter.GREENLET),), "1 greenlet in 1 place"),
+        (((3, Waiter.GREENLET), (2, Waiter.TASK)), "2 tasks and 3 greenlets in 2 places"),
+    ],
+)
+def test_the_first_line_counts_tasks_and_greenlets(
+    groups: tuple[tuple[int, Waiter], ...], claim: str
+) -> None:
+    text = render_tasks(picture_of(*(group_of(*group) for group in groups)))
+
+    assert text.splitlines()[0].startswith(claim + "   held up for")
+
+
+def test_greenlets_are_called_so() -> None:
+    group = group_of(3, Waiter.GREENLET)
+
+    assert "3 greenlets wait" in render_tasks(picture_of(group))
+    report = json.loads(render_tasks_json(picture_of(group)))
+    assert (report["tasks"], report["greenlets"]) == (0, 3)
+    assert (report["groups"][0]["tasks"], report["groups"][0]["greenlets"]) == (0, 3)

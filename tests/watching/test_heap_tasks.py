@@ -59,7 +59,7 @@ def test_tasks_that_wait_at_one_place_are_one_group_most_first() -> None:
     )
 
     assert (found.tasks, found.finished, found.unknown) == (3, 0, 0)
-    assert [(g.calls, g.tasks, g.waits_for) for g in found.groups] == [
+    assert [(g.calls, g.count, g.waits_for) for g in found.groups] == [
         ((Site("shop.py", 7, "bay"),), 2, "_asyncio.Future"),
         ((Site("shop.py", 7, "yard"),), 1, "_asyncio.Future"),
     ]
@@ -74,7 +74,7 @@ def test_what_an_event_holds_that_only_its_waiters_know_is_never_woken() -> None
         *task("bay.2", "code_bay.2 -> bell", awaits="f2"),
     ).groups
 
-    assert (group.tasks, group.stranded) == (2, 2)
+    assert (group.count, group.stranded) == (2, 2)
     # Two tasks, coroutines and futures, the event; what has no size said is 16.
     assert group.retained_bytes == 2 * (100 + 50 + 10 + 16) + 20 + 16 + 16
 
@@ -120,7 +120,7 @@ def test_a_task_may_await_another_task() -> None:
 def test_what_a_task_without_a_loop_awaits_is_not_known() -> None:
     found = picture("TASKS -> bay.1:trio.Task -> code:coroutine -> run:function")
 
-    assert [(g.tasks, g.waits_for, g.stranded) for g in found.groups] == [(1, None, 0)]
+    assert [(g.count, g.waits_for, g.stranded) for g in found.groups] == [(1, None, 0)]
 
 
 def test_a_future_that_does_not_call_the_task_back_is_not_awaited() -> None:

@@ -15,6 +15,7 @@
 typedef uintptr_t ls_object;
 typedef int (*ls_visit)(ls_object referent, void *context);
 typedef int (*ls_traverse)(ls_object object, ls_visit visit, void *context);
+typedef ls_object (*ls_getter)(ls_object object, void *closure);
 
 #define LS_FIELD(type, object, offset) (*(type *)((object) + (uintptr_t)(offset)))
 #define LS_POINTER(object, offset) LS_FIELD(uintptr_t, object, offset)
@@ -30,6 +31,7 @@ enum {
     LS_TP_TRAVERSE = 184,
     LS_TP_METHODS = 232,
     LS_TP_MEMBERS = 240,
+    LS_TP_GETSET = 248,
     LS_TP_BASE = 256,
     LS_TP_DICT = 264,
     LS_TP_DICTOFFSET = 288,
@@ -87,9 +89,10 @@ struct ls_offsets {
     uint16_t gen_frame; /* gi_frame (3.9, 3.10) or gi_iframe */
     uint16_t gen_name;
     uint16_t frameobject_frame; /* 3.11+: the interpreter frame behind a frame object */
-    uint16_t frame_back, frame_code, frame_globals, frame_locals_dict, frame_object;
-    uint16_t frame_locals; /* f_localsplus or localsplus */
-    uint16_t frame_owner, frame_instruction, frame_stack_top;
+    uint16_t frame_back, frame_code;
+    uint16_t frame_function, frame_locals_dict, frame_object; /* 3.11+ */
+    uint16_t frame_locals;                                    /* f_localsplus or localsplus */
+    uint16_t frame_owner, frame_instruction;
     uint16_t thread_frame, thread_id, thread_native_id, thread_dict, thread_context;
     uint16_t cframe_frame; /* 3.11, 3.12: one hop more from the thread to its frame */
 };
@@ -174,6 +177,10 @@ static inline int ls_plausible(uintptr_t address) {
     return address != 0 && (address & 7) == 0 && (address >> 47) == 0;
 }
 
+/* Whether there is memory at a plausible address, for so many bytes: for what nobody vouches for.
+ */
+int ls_readable(uintptr_t address, size_t bytes);
+
 /* Remember a plausible address; returns 1 if it was new. */
 int ls_visited_add(uintptr_t address);
 /* Whether a plausible address was added. */
@@ -222,14 +229,16 @@ enum ls_kind {
     LS_KIND_ELEMENT,
     LS_KIND_DESCRIPTOR,
     LS_KIND_MMAP,
+    LS_KIND_GREENLET,
 };
 
 struct ls_type {
     ls_object address;
     ls_traverse traverse;
     int (*is_gc)(ls_object);
-    uint32_t flags; /* tp_flags, the lower half */
-    uint32_t index; /* in order of discovery */
+    ls_getter frame_getter; /* of greenlets, NULL of all else */
+    uint32_t flags;         /* tp_flags, the lower half */
+    uint32_t index;         /* in order of discovery */
     enum ls_kind kind;
     int64_t basic_size, item_size;
     uint64_t objects, bytes;
@@ -303,8 +312,23 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
                    struct ls_visitor *visitor);
 /* Whether objects of this type can have references at all. */
 int ls_has_references(const struct ls_type *type);
+/* Whether `wanted` is among what tp_traverse visits. */
+int ls_traverse_visits(ls_object object, const struct ls_type *type, ls_object wanted);
 /* The type of the object whose tp_traverse runs, 0 if none does. */
 extern const struct ls_type *volatile ls_traversed;
+
+/* ---- heap_greenlets.c */
+
+/* What gets the frame of a greenlet, if objects of `type` are greenlets, else NULL. */
+ls_getter ls_greenlet_getter(ls_object type);
+/* The innermost call of a greenlet: an interpreter frame, or a frame object up to 3.10. 0 if it is
+ * not suspended: it runs, has ended or has not begun. */
+uintptr_t ls_greenlet_frame(ls_object greenlet, const struct ls_type *type);
+/* The call that made this one, 0 if there is none or none is to be found. */
+uintptr_t ls_greenlet_frame_before(uintptr_t frame);
+/* Visit what its suspended calls hold. */
+void ls_greenlet_calls(ls_object greenlet, const struct ls_type *type, ls_visit visit,
+                       void *context);
 
 /* ---- heap_stream.c */
 

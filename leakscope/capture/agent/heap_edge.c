@@ -246,6 +246,23 @@ static int name_in_function(const struct ls_edge *edge, struct ls_context *conte
     return 0;
 }
 
+static int name_local(const struct ls_edge *edge, const struct ls_call *call,
+                      struct ls_context *context, struct ls_phrase *phrase) {
+    for (uint32_t i = 0; i < call->count; i++) {
+        if (ls_call_local(call, i) != edge->to)
+            continue;
+        if (ls_type_of(edge->to)->address == ls_python.cell_type) {
+            context->next = LS_CONTEXT_LOCAL;
+            context->index = i;
+            context->code = call->code;
+        } else {
+            put_variable(phrase, "local ", call->code, i, 0);
+        }
+        return 1;
+    }
+    return 0;
+}
+
 static int name_in_call(const struct ls_edge *edge, struct ls_context *context,
                         struct ls_phrase *phrase) {
     struct ls_call call;
@@ -253,21 +270,29 @@ static int name_in_call(const struct ls_edge *edge, struct ls_context *context,
         return 1; /* its frame is only part of it */
     if (!ls_call_of(edge->from, edge->type, &call))
         return 0;
-    for (uint32_t i = 0; i < call.count; i++) {
-        if (ls_call_local(&call, i) != edge->to)
-            continue;
-        if (ls_type_of(edge->to)->address == ls_python.cell_type) {
-            context->next = LS_CONTEXT_LOCAL;
-            context->index = i;
-            context->code = call.code;
-        } else {
-            put_variable(phrase, "local ", call.code, i, 0);
-        }
+    if (name_local(edge, &call, context, phrase))
         return 1;
-    }
     if (ls_type_of(edge->to)->kind == LS_KIND_CODE)
         return 0;
     ls_put(phrase, "awaited by ");
+    put_function(phrase, call.code);
+    return 1;
+}
+
+/* What its suspended calls have in variables; their frames are only part of it. */
+static int name_in_greenlet(const struct ls_edge *edge, struct ls_context *context,
+                            struct ls_phrase *phrase) {
+    if (ls_type_of(edge->to)->kind == LS_KIND_FRAME)
+        return 1;
+    struct ls_call call;
+    uintptr_t frame = ls_greenlet_frame(edge->from, edge->type);
+    for (; frame != 0; frame = ls_greenlet_frame_before(frame))
+        if (ls_call_of_frame(frame, &call) && name_local(edge, &call, context, phrase))
+            return 1;
+    if (ls_type_of(edge->to)->kind != LS_KIND_GENERATOR ||
+        !ls_call_of(edge->to, ls_type_of(edge->to), &call))
+        return 0;
+    ls_put(phrase, "call of ");
     put_function(phrase, call.code);
     return 1;
 }
@@ -334,6 +359,8 @@ void ls_name_edge(const struct ls_edge *edge, struct ls_context *context,
         named = 1;
     } else if (edge->type->kind == LS_KIND_GENERATOR || edge->type->kind == LS_KIND_FRAME) {
         named = name_in_call(edge, context, phrase);
+    } else if (edge->type->kind == LS_KIND_GREENLET) {
+        named = name_in_greenlet(edge, context, phrase);
     } else if (edge->type->address == ls_python.function_type) {
         named = name_in_function(edge, context);
     }

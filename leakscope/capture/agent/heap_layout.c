@@ -31,8 +31,8 @@ struct ls_python ls_python;
     .ht_name = 856, .ht_slots = 864, .ht_qualname = 872, .ht_cached_keys = 880,                    \
     .static_type_size = 416
 #define FRAME_312                                                                                  \
-    .frameobject_frame = 24, .frame_back = 8, .frame_code = 0, .frame_globals = 24,                \
-    .frame_locals_dict = 40, .frame_object = 48, .frame_instruction = 56, .frame_stack_top = 64
+    .frameobject_frame = 24, .frame_back = 8, .frame_code = 0, .frame_function = 16,               \
+    .frame_locals_dict = 40, .frame_object = 48, .frame_instruction = 56
 
 static const struct ls_offsets versions[] = {
     {.minor = 9,
@@ -58,11 +58,8 @@ static const struct ls_offsets versions[] = {
      .gen_name = 48,
      .frame_back = 24,
      .frame_code = 32,
-     .frame_globals = 48,
-     .frame_locals_dict = 56,
      .frame_locals = 360,
      .frame_instruction = 104,
-     .frame_stack_top = 72,
      .thread_frame = 24,
      .thread_id = 176,
      .thread_dict = 152,
@@ -84,11 +81,8 @@ static const struct ls_offsets versions[] = {
      .gen_name = 40,
      .frame_back = 24,
      .frame_code = 32,
-     .frame_globals = 48,
-     .frame_locals_dict = 56,
      .frame_locals = 352,
      .frame_instruction = 96,
-     .frame_stack_top = 80,
      .thread_frame = 24,
      .thread_id = 176,
      .thread_dict = 152,
@@ -115,13 +109,12 @@ static const struct ls_offsets versions[] = {
      .frameobject_frame = 24,
      .frame_back = 48,
      .frame_code = 32,
-     .frame_globals = 8,
+     .frame_function = 0,
      .frame_locals_dict = 24,
      .frame_object = 40,
      .frame_locals = 72,
      .frame_owner = 69,
      .frame_instruction = 56,
-     .frame_stack_top = 64,
      .thread_frame = 56,
      .thread_id = 152,
      .thread_native_id = 160,

@@ -9,6 +9,8 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 static uint64_t used, limit = UINT64_MAX;
 
@@ -25,6 +27,32 @@ void *ls_map(size_t bytes) {
         ls_child_fail(LS_FAIL_MEMORY);
     used += bytes;
     return pages;
+}
+
+/* ---- Memory of the target that may not be there */
+
+enum { PAGE_SHIFT = 12, PAGES_REMEMBERED = 256 };
+
+static uintptr_t readable_pages[PAGES_REMEMBERED]; /* the frozen copy gives none back */
+
+static int is_page_readable(uintptr_t page) {
+    uintptr_t *remembered = &readable_pages[page % PAGES_REMEMBERED];
+    char byte;
+    struct iovec to = {&byte, 1}, from = {(void *)(page << PAGE_SHIFT), 1};
+    if (*remembered != page && process_vm_readv(getpid(), &to, 1, &from, 1, 0) != 1)
+        return 0;
+    *remembered = page;
+    return 1;
+}
+
+int ls_readable(uintptr_t address, size_t bytes) {
+    if (!ls_plausible(address))
+        return 0;
+    uintptr_t last = (address + bytes - 1) >> PAGE_SHIFT;
+    for (uintptr_t page = address >> PAGE_SHIFT; page <= last; page++)
+        if (!is_page_readable(page))
+            return 0;
+    return 1;
 }
 
 /* ---- The visited set */

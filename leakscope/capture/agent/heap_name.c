@@ -69,16 +69,34 @@ static ls_object suspended_code_of(ls_object object) {
     return awaited.found != 0 ? awaited.found : object;
 }
 
+static void send_awaited_calls(ls_object object) {
+    struct ls_call call;
+    for (int depth = 0; object != 0 && depth < LONGEST_AWAIT; depth++) {
+        if (!ls_call_of(object, ls_type_of(object), &call))
+            return;
+        ls_send_call(LS_ROOT_CALL, object, 0, &call);
+        object = awaited_by(object, &call);
+    }
+}
+
+/* Of the innermost calls, the outermost first. */
+static void send_greenlet_calls(ls_object greenlet) {
+    struct ls_call calls[LONGEST_AWAIT];
+    int depth = 0;
+    uintptr_t frame = ls_greenlet_frame(greenlet, ls_type_of(greenlet));
+    for (; frame != 0 && depth < LONGEST_AWAIT; frame = ls_greenlet_frame_before(frame))
+        depth += ls_call_of_frame(frame, &calls[depth]);
+    while (depth-- > 0)
+        ls_send_call(LS_ROOT_CALL, calls[depth].code, 0, &calls[depth]);
+}
+
 static void answer_calls(uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        ls_object object = is_object(addresses[i]) ? suspended_code_of(addresses[i]) : 0;
-        struct ls_call call;
-        for (int depth = 0; object != 0 && depth < LONGEST_AWAIT; depth++) {
-            if (!ls_call_of(object, ls_type_of(object), &call))
-                break;
-            ls_send_call(LS_ROOT_CALL, object, 0, &call);
-            object = awaited_by(object, &call);
-        }
+        ls_object object = is_object(addresses[i]) ? addresses[i] : 0;
+        if (object != 0 && ls_type_of(object)->kind == LS_KIND_GREENLET)
+            send_greenlet_calls(object);
+        else if (object != 0)
+            send_awaited_calls(suspended_code_of(object));
         ls_send_end();
     }
 }

@@ -67,18 +67,22 @@ static int look_for(ls_object referent, void *context) {
     return 0;
 }
 
+int ls_traverse_visits(ls_object object, const struct ls_type *type, ls_object wanted) {
+    struct search search = {.wanted = wanted};
+    type->traverse(object, look_for, &search);
+    return search.found;
+}
+
 /* Before 3.13.3 an instance that has its values in itself does not tell of the dict that shows
  * them, which it holds nonetheless. */
 static void visit_showing_dict(ls_object object, const struct ls_type *type, ls_visit visit,
                                void *context) {
     enum { MANAGED_DICT = -24 };
     uintptr_t values = ls_inline_values(object, type);
-    struct search search = {.wanted = values == 0 ? 0 : LS_POINTER(object, MANAGED_DICT)};
-    if (search.wanted == 0 || LS_POINTER(search.wanted, LS_MA_VALUES) != values)
-        return;
-    type->traverse(object, look_for, &search);
-    if (!search.found)
-        visit(search.wanted, context);
+    ls_object dict = values == 0 ? 0 : LS_POINTER(object, MANAGED_DICT);
+    if (dict != 0 && LS_POINTER(dict, LS_MA_VALUES) == values &&
+        !ls_traverse_visits(object, type, dict))
+        visit(dict, context);
 }
 
 int ls_has_references(const struct ls_type *type) {
@@ -92,7 +96,9 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
     visitor->type_seen = 0;
     if (object == ls_interned_table)
         return;
-    if (type->traverse != NULL && ls_has_gc_header(object, type)) {
+    /* A suspended greenlet says that it is none of the collector's, which it is. */
+    int is_known = type->kind == LS_KIND_GREENLET || ls_has_gc_header(object, type);
+    if (type->traverse != NULL && is_known) {
         ls_traversed = type;
         type->traverse(object, visit, visitor);
         if (ls_python.at.minor == 13 && (type->flags & LS_FLAG_INLINE_VALUES))
@@ -109,6 +115,9 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
         break;
     case LS_KIND_TYPE:
         visit_type(object, visit, visitor);
+        break;
+    case LS_KIND_GREENLET:
+        ls_greenlet_calls(object, type, visit, visitor);
         break;
     default:
         break;

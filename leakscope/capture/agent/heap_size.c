@@ -217,6 +217,7 @@ static uint64_t own_size(ls_object object, const struct ls_type *type) {
     case LS_KIND_PLAIN:
     case LS_KIND_DESCRIPTOR:
     case LS_KIND_MMAP:
+    case LS_KIND_GREENLET:
         break;
     }
     if (type->item_size <= 0)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 enum { BLOCK_OBJECTS = 1 << 16, BLOCK_REFERENCES = 1 << 20, NAME_ROOM = 1024 };
-enum { GC_TRACKED = 1, IMMORTAL = 2, STATIC = 4, IS_TYPE = 8 };
+enum { GC_TRACKED = 1, IMMORTAL = 2, STATIC = 4, IS_TYPE = 8, GREENLET = 16 };
 
 struct walk {
     struct ls_visitor visitor; /* first: visit functions are given its address */
@@ -199,6 +199,8 @@ static uint8_t flags_of(ls_object object, const struct ls_type *type) {
         if (!(LS_FIELD(uint32_t, object, LS_TP_FLAGS) & LS_FLAG_HEAPTYPE))
             flags |= STATIC;
     }
+    if (type->kind == LS_KIND_GREENLET)
+        flags |= GREENLET;
     if (object >= ls_python.image_start && object < ls_python.image_end)
         flags |= STATIC;
     return flags;
