@@ -19,9 +19,9 @@ from leakscope.analysis.kernels import Amounts, Mask, Rows
 from leakscope.model.heap import HeapSnapshot, ObjectFlag
 from leakscope.model.typenames import bare
 
-IN_CALLS = 16
-"""Objects of one type, or references to one object, that a thread may hold in no variable that is
-known: what a loop runs over, a lock that was entered, `self` in every call."""
+_IN_THREAD, _IN_GREENLET = 16, 4
+"""What calls hold in no variable that is known: what a loop runs over, a lock that was entered,
+`self` in every call. Most greenlets do one thing: wait."""
 _MOST_STRAYS = 5
 _ATOMS = frozenset({"int", "str", "bytes", "float", "bool", "complex", "bytearray", "NoneType"})
 _OPEN = frozenset(
@@ -120,15 +120,19 @@ def unseen_in(snapshot: HeapSnapshot, unseen: Amounts, *, all_objects: bool = Fa
     )
 
 
-def strays_in(heaps: Sequence[Unseen], threads: int) -> tuple[Strays, ...]:
+def in_calls(threads: int, greenlets: int) -> int:
+    """Return how many references to one object, or objects of one type, calls may hold unseen."""
+    return _IN_THREAD * max(1, threads) + _IN_GREENLET * greenlets
+
+
+def strays_in(heaps: Sequence[Unseen], least: int) -> tuple[Strays, ...]:
     """Return the objects to which ever more references came that are found nowhere.
 
     The objects are in all of `heaps`, which are of one process; each step has added to them, more
-    in all than the calls of so many `threads` may hold, and no new objects can account for it that
-    may not tell what they hold. Most first, ties by address, a handful.
+    in all than the calls may hold (`least`: see `in_calls`), and no new objects can account for it
+    that may not tell what they hold. Most first, ties by address, a handful.
     """
     first, last = heaps[0], heaps[-1]
-    least = IN_CALLS * max(1, threads)
     rows = np.flatnonzero(last.references > least)
     counts = np.zeros((len(heaps), len(rows)), np.int64)
     there = np.ones(len(rows), np.bool_)

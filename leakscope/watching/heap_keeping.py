@@ -19,7 +19,7 @@ from leakscope.model.image import FieldKey, HeapImage
 from leakscope.model.typenames import is_plain
 from leakscope.watching.fields import FieldsLearnt
 from leakscope.watching.heap_evidence import explain
-from leakscope.watching.heap_tasks import greenlet_rows, task_rows
+from leakscope.watching.heap_tasks import task_rows
 from leakscope.watching.heap_unheld import ask_unheld
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import REFERRERS_TOLD, most, ways_of
@@ -94,7 +94,7 @@ def _ask_containers(view: HeapView) -> None:
 
 
 def _ask_tasks(view: HeapView) -> None:
-    for rows in (task_rows(view), greenlet_rows(view)):
+    for rows in (task_rows(view), view.greenlets):
         view.names.suspended([int(at) for at in view.snapshot.address[rows[:TASKS_ASKED]]])
 
 

@@ -12,7 +12,6 @@ from leakscope.analysis.kernels import Mask, Rows
 from leakscope.analysis.wakers import can_go_on
 from leakscope.capture.gathering import printable, printable_site
 from leakscope.model.evidence import Site
-from leakscope.model.heap import ObjectFlag
 from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture, Waiter
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_chains import commonest
@@ -111,15 +110,9 @@ def task_rows(view: HeapView) -> Rows:
     return np.array(ours, np.int32)
 
 
-def greenlet_rows(view: HeapView) -> Rows:
-    """Return the greenlets that are alive, suspended or not, ascending."""
-    is_greenlet = (view.snapshot.flags & ObjectFlag.GREENLET) != 0
-    return np.flatnonzero(is_greenlet & view.graph.live).astype(np.int32)
-
-
 def _suspended_greenlets(view: HeapView) -> dict[_Key, list[_Waiting]]:
     """Return the greenlets that wait: those that have calls and run on no thread."""
-    rows = greenlet_rows(view)
+    rows = view.greenlets
     alike: dict[_Key, list[_Waiting]] = {}
     suspended = view.names.suspended([int(address) for address in view.snapshot.address[rows]])
     for row, calls in zip(rows.tolist(), suspended, strict=True):

@@ -13,7 +13,6 @@ from leakscope.analysis.compare import slopes_along
 from leakscope.analysis.heapgraph import type_name
 from leakscope.analysis.kernels import Rows
 from leakscope.analysis.unheld import (
-    IN_CALLS,
     Strays,
     UnheldCounts,
     strays_in,
@@ -45,7 +44,7 @@ def lost_among(view: HeapView, rows: Rows) -> Rows:
     loop runs over, a lock that was entered.
     """
     lost = rows[view.unheld[rows]]
-    return lost if len(lost) > IN_CALLS * max(1, len(view.image.roots.threads)) else lost[:0]
+    return lost if len(lost) > view.in_calls else lost[:0]
 
 
 def by_type(view: HeapView, rows: Rows) -> list[Rows]:
@@ -138,7 +137,7 @@ def unheld_series(views: Sequence[HeapView], along: Floats) -> tuple[UnheldSerie
 def stray_references(views: Sequence[HeapView], along: Floats) -> tuple[StrayReferences, ...]:
     """Return the objects that stay and to which ever more references are found nowhere."""
     seen = [unseen_in(view.snapshot, view.unseen, all_objects=True) for view in views]
-    return strays_told(views[-1], strays_in(seen, len(views[-1].image.roots.threads)), along)
+    return strays_told(views[-1], strays_in(seen, views[-1].in_calls), along)
 
 
 def strays_told(

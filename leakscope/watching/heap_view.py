@@ -14,12 +14,12 @@ from leakscope.analysis.dominators import (
     retained_objects,
 )
 from leakscope.analysis.heapgraph import HeapGraph, heap_graph, unseen_references
-from leakscope.analysis.kernels import Amounts, Mask
+from leakscope.analysis.kernels import Amounts, Mask, Rows
 from leakscope.analysis.retention import RetentionPaths, retention_paths
-from leakscope.analysis.unheld import unheld_objects
+from leakscope.analysis.unheld import in_calls, unheld_objects
 from leakscope.model.evidence import Step
 from leakscope.model.explanation import EXPLAINS
-from leakscope.model.heap import HeapSnapshot
+from leakscope.model.heap import HeapSnapshot, ObjectFlag
 from leakscope.model.image import HeapImage
 from leakscope.watching.heap_chains import ChainNames
 from leakscope.watching.heap_entries import Entries
@@ -112,6 +112,17 @@ class HeapView:
     def unseen(self) -> Amounts:
         """How many references to each object are counted and not found in the heap."""
         return unseen_references(self.snapshot)
+
+    @property
+    def in_calls(self) -> int:
+        """How many references to one object, or objects of one type, calls may hold unseen."""
+        return in_calls(len(self.image.roots.threads), len(self.greenlets))
+
+    @cached_property
+    def greenlets(self) -> Rows:
+        """The greenlets that are alive, suspended or not, ascending."""
+        is_greenlet = (self.snapshot.flags & ObjectFlag.GREENLET) != 0
+        return np.flatnonzero(is_greenlet & self.graph.live).astype(np.int32)
 
     @cached_property
     def paths(self) -> RetentionPaths:

@@ -41,7 +41,7 @@ class StrayWatch:
         self._at.append(at)
         if len(self._at) < _FEWEST:
             return
-        found = strays_in(self._seen, len(view.image.roots.threads))
+        found = strays_in(self._seen, view.in_calls)
         self._strays = strays_told(view, found, np.array(self._at)) if found else ()
 
     def caveats(self, censuses: Sequence[Census], unit: str) -> tuple[str, ...]:

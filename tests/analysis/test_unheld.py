@@ -11,8 +11,8 @@ from leakscope.analysis import kernels
 from leakscope.analysis.dominators import dominated_heap
 from leakscope.analysis.heapgraph import heap_graph, unseen_references
 from leakscope.analysis.unheld import (
-    IN_CALLS,
     Unseen,
+    in_calls,
     strays_in,
     unheld_counts,
     unheld_objects,
@@ -125,11 +125,16 @@ def unseen(heap: DrawnHeap, *, all_objects: bool = False) -> Unseen:
     return unseen_in(heap.snapshot, unseen_references(heap.snapshot), all_objects=all_objects)
 
 
-def strays(*heaps: DrawnHeap, threads: int = 1) -> list[tuple[str, tuple[int, ...]]]:
+def strays(
+    *heaps: DrawnHeap, threads: int = 1, greenlets: int = 0
+) -> list[tuple[str, tuple[int, ...]]]:
     ordered = [ascending(heap) for heap in heaps]
     seen = [unseen(heap, all_objects=True) for heap in ordered]
     names = {ordered[-1].address(name): name for name in ordered[-1].rows}
-    return [(names[each.address], each.references) for each in strays_in(seen, threads)]
+    return [
+        (names[each.address], each.references)
+        for each in strays_in(seen, in_calls(threads, greenlets))
+    ]
 
 
 def counted(references: int, *more: str) -> DrawnHeap:
@@ -145,10 +150,15 @@ def test_references_that_come_and_go_are_not_told() -> None:
     assert strays(counted(90), counted(5)) == []
 
 
-def test_as_many_as_running_calls_may_hold_are_not_told() -> None:
-    assert strays(counted(0), counted(IN_CALLS)) == []
-    assert strays(counted(0), counted(IN_CALLS + 1)) == [("cls", (0, IN_CALLS + 1))]
-    assert strays(counted(0), counted(5 * IN_CALLS), threads=5) == []
+@pytest.mark.parametrize(("threads", "greenlets"), [(0, 0), (1, 0), (5, 0), (1, 1000)])
+def test_as_many_as_calls_may_hold_are_not_told(threads: int, greenlets: int) -> None:
+    most = in_calls(threads, greenlets)
+
+    def told(last: int) -> list[tuple[str, tuple[int, ...]]]:
+        return strays(counted(0), counted(last), threads=threads, greenlets=greenlets)
+
+    assert told(most) == []
+    assert told(most + 1) == [("cls", (0, most + 1))]
 
 
 def test_an_object_that_was_not_there_before_is_not_told() -> None:
@@ -160,8 +170,8 @@ def test_without_all_objects_only_what_lacked_references_before_is_known_to_have
 ):
     seen = [unseen(ascending(counted(count))) for count in (0, 1, 60)]
 
-    assert strays_in(seen, 1) == ()
-    assert [each.references for each in strays_in(seen[1:], 1)] == [(1, 60)]
+    assert strays_in(seen, in_calls(1, 0)) == ()
+    assert [each.references for each in strays_in(seen[1:], in_calls(1, 0))] == [(1, 60)]
 
 
 def test_what_new_objects_may_hold_that_do_not_tell_is_not_told() -> None:

@@ -23,6 +23,7 @@ READING = (
     "tests/capture/test_heap_questions.py",
     "tests/capture/test_heap_sizes.py",
     "tests/capture/test_heap_walk.py",
+    "tests/integration/test_greenlets.py",
     "tests/integration/test_native_chains.py",
 )
 """Those in which copies read much of a target's memory."""

@@ -248,9 +248,11 @@ struct ls_type {
 struct ls_type *ls_type_of(ls_object object);
 struct ls_type *ls_type_at(uint32_t index);
 uint32_t ls_type_count(void);
-/* The collector has a header before this object (which need not be in one of its lists). */
+/* The collector has a header before this object (which need not be in one of its lists). A
+ * suspended greenlet denies that, so that the collector leaves it alone. */
 static inline int ls_has_gc_header(ls_object object, const struct ls_type *type) {
-    return (type->flags & LS_FLAG_HAVE_GC) && (type->is_gc == NULL || type->is_gc(object));
+    return (type->flags & LS_FLAG_HAVE_GC) &&
+           (type->is_gc == NULL || type->kind == LS_KIND_GREENLET || type->is_gc(object));
 }
 /* `module.qualname` as UTF-8 (lone surrogates as three bytes), cut at `room`; returns its length.
  */

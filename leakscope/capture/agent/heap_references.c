@@ -96,9 +96,7 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
     visitor->type_seen = 0;
     if (object == ls_interned_table)
         return;
-    /* A suspended greenlet says that it is none of the collector's, which it is. */
-    int is_known = type->kind == LS_KIND_GREENLET || ls_has_gc_header(object, type);
-    if (type->traverse != NULL && is_known) {
+    if (type->traverse != NULL && ls_has_gc_header(object, type)) {
         ls_traversed = type;
         type->traverse(object, visit, visitor);
         if (ls_python.at.minor == 13 && (type->flags & LS_FLAG_INLINE_VALUES))
