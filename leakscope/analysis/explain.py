@@ -14,6 +14,8 @@ from leakscope.model.evidence import HELD_BY, Site, Step, bound_of, is_garbage
 from leakscope.model.unheld import UNHELD_CAUSE
 
 _TASKS = frozenset({"Task", "coroutine", "Future", "async_generator", "generator"})
+_GREENLET = "greenlet"
+"""How the names of classes end whose objects are greenlets, as a rule."""
 _FAILURES = frozenset({"traceback", "frame"})
 
 
@@ -45,8 +47,11 @@ def explain_holder(
             f"Errors are kept in {path} with their tracebacks, and so with the frames and all "
             f"their local variables{_with(leading)}. Keep the formatted text instead."
         )
-    if _TASKS & {short_type(leading), *inside}:
-        return _waiting(path, site)
+    kinds = {short_type(leading), *inside}
+    if _TASKS & kinds:
+        return _waiting("Tasks", path, site)
+    if any(kind.lower().endswith(_GREENLET) for kind in kinds):
+        return _waiting("Greenlets", path, site)
     if any(kind in ("function", "cell", "method", "partial") for kind in inside):
         return _callbacks(path, entry, leading, site)
     if is_weak_reference(leading):
@@ -133,11 +138,12 @@ def _entries(path: str, holder_type: str, entry: Sequence[Step], leading: str) -
     return f"{added}. Remove them when they are done with, or bound its size or their age."
 
 
-def _waiting(path: str, site: Site | None) -> str:
+def _waiting(who: str, path: str, site: Site | None) -> str:
     where = f" at {_place(site)}" if site is not None else ""
     return (
-        f"Tasks wait{where} for something that never comes, and {path} keeps them. See that it "
-        "comes, or is given up: close or cancel, or wait with a timeout."
+        f"{who} wait{where} for something that never comes, and {path} keeps them. See that it "
+        f"comes, or is given up: close or {'cancel' if who == 'Tasks' else 'kill'}, or wait with a "
+        "timeout."
     )
 
 

@@ -248,19 +248,23 @@ class Entries:
 
     def _code(self, entry: Rows, way: Chain) -> int | None:
         """Return the code that an entry leads to, or else the nearest that it keeps alive."""
-        if is_code(type_name(self._snapshot, way[-1])):
+        if self._is_code(way[-1]):
             return way[-1]
         starts = entry.tolist()
         seen, pending = set(starts), deque(starts)
         while pending and len(seen) < _FARTHEST // 10:
             row = pending.popleft()
-            if is_code(type_name(self._snapshot, row)):
+            if self._is_code(row):
                 return int(row)
             for to in self._heap.graph.outgoing.of(row).tolist():
                 if to not in seen and self._belongs(to, starts):
                     seen.add(to)
                     pending.append(to)
         return None
+
+    def _is_code(self, row: int) -> bool:
+        flags = int(self._snapshot.flags[row])
+        return is_code(type_name(self._snapshot, row)) or bool(flags & ObjectFlag.GREENLET)
 
     def _edge(self, container: int, row: int) -> str:
         edge = self._names.edge(container, row)

@@ -12,7 +12,7 @@ from leakscope.analysis import kernels
 from leakscope.analysis.heapgraph import HeapGraph
 from leakscope.analysis.kernels import Csr, Rows
 from leakscope.analysis.retention import RetentionPaths, plumbing_rows
-from leakscope.model.heap import HeapSnapshot
+from leakscope.model.heap import HeapSnapshot, ObjectFlag
 from leakscope.model.roots import HeapRoots
 from leakscope.model.typenames import bare, is_code
 
@@ -64,7 +64,7 @@ class Roots:
     threads: Rows
     """The dicts of thread-local data, the contexts of context variables."""
     code: Rows
-    """Tasks, coroutines and generators."""
+    """Tasks, coroutines and generators; greenlets."""
     classes: Rows
 
     @property
@@ -89,9 +89,15 @@ def roots_of(graph: HeapGraph, named: HeapRoots) -> Roots:
         rows_at(snapshot, (module.address for module in modules)),
         rows_at(snapshot, (local.address for local in named.locals)),
         rows_at(snapshot, (at for t in named.threads for at in (t.storage, t.context))),
-        _of_types(graph, code),
+        np.union1d(_of_types(graph, code), greenlets_of(graph)).astype(np.int32),
         _of_types(graph, classes),
     )
+
+
+def greenlets_of(graph: HeapGraph) -> Rows:
+    """Return the greenlets that are alive, suspended or not, ascending."""
+    found = (graph.snapshot.flags & ObjectFlag.GREENLET) != 0
+    return np.flatnonzero(found & graph.live).astype(np.int32)
 
 
 def paths_apart(graph: HeapGraph, modules: Rows, apart: Rows) -> RetentionPaths:

@@ -19,11 +19,11 @@ from leakscope.analysis.retention import RetentionPaths, retention_paths
 from leakscope.analysis.unheld import in_calls, unheld_objects
 from leakscope.model.evidence import Step
 from leakscope.model.explanation import EXPLAINS
-from leakscope.model.heap import HeapSnapshot, ObjectFlag
+from leakscope.model.heap import HeapSnapshot
 from leakscope.model.image import HeapImage
 from leakscope.watching.heap_chains import ChainNames
 from leakscope.watching.heap_entries import Entries
-from leakscope.watching.heap_roots import Roots, roots_of
+from leakscope.watching.heap_roots import Roots, greenlets_of, roots_of
 from leakscope.watching.naming import RecordedNames, ReferenceNames
 
 
@@ -121,8 +121,7 @@ class HeapView:
     @cached_property
     def greenlets(self) -> Rows:
         """The greenlets that are alive, suspended or not, ascending."""
-        is_greenlet = (self.snapshot.flags & ObjectFlag.GREENLET) != 0
-        return np.flatnonzero(is_greenlet & self.graph.live).astype(np.int32)
+        return greenlets_of(self.graph)
 
     @cached_property
     def paths(self) -> RetentionPaths:

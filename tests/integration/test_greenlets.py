@@ -90,6 +90,21 @@ gevent.sleep(0.01)
 print("ready", flush=True)
 gevent.sleep(1000)
 """
+GEVENT_LEAK = GEVENT.replace(
+    """
+for _ in range(30):
+    gevent.spawn(handle)
+gevent.sleep(0.01)
+print("ready", flush=True)
+gevent.sleep(1000)
+""",
+    """
+print("ready", flush=True)
+while True:
+    gevent.spawn(handle)
+    gevent.sleep(0.005)
+""",
+)
 
 
 @contextmanager
@@ -191,3 +206,36 @@ def test_a_process_and_a_file_tell_the_same_of_gevent(tmp_path: Path) -> None:
     assert "30 greenlets wait" in text.stdout
     assert "└─ local order of" in why.stdout
     assert ".NEVER" in why.stdout
+
+
+def test_greenlets_that_wait_for_ever_are_a_leak_that_is_told_with_its_place() -> None:
+    with spawn(sys.executable, GEVENT_LEAK) as target:
+        run = report_of("watch", str(target.pid), "--for", "4s", "--every", "400ms")
+
+    assert run.code == 1, run.report or run.stderr
+    assert run.finding["holder"]["path"].startswith("__main__.NEVER")
+    assert run.finding["type"].endswith("Greenlet")
+    assert "Greenlets wait at <string>:11 in upstream for something" in run.finding["why"]
+    assert len(run.report["findings"]) == 1
+    assert not [caveat for caveat in run.report["caveats"] if "nobody seen holds" in caveat]
+
+
+def test_what_only_greenlets_hold_begins_with_the_place_where_one_waits() -> None:
+    source = """
+import ctypes, greenlet, sys
+class Order: pass
+def handle():
+    order = Order()
+    greenlet.getcurrent().parent.switch()
+job = greenlet.greenlet(handle)
+job.switch()
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(job))
+del job
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    with spawn(sys.executable, source) as target, heap_of(target.pid) as view:
+        (order,) = rows_of(view, "__main__.Order")
+        edges = [step.edge for step in view.chain_to(order)]
+
+    assert edges == ["greenlet handle (<string>:6)", "local order of handle"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import TaskPicture
+from leakscope.model.heap import ObjectFlag
+from leakscope.model.tasks import TaskPicture, Waiter
 from leakscope.watching.heap_tasks import tasks_of
 from leakscope.watching.heap_view import HeapView
 from tests.heaps import DrawnHeap, heap_of
@@ -36,9 +37,10 @@ def task(name: str, *more: str, awaits: str = "") -> tuple[str, ...]:
     )
 
 
-def picture(*lines: str, groups: int = 20) -> TaskPicture:
+def picture(*lines: str, groups: int = 20, greenlets: Sequence[str] = ()) -> TaskPicture:
     loop = "shop -> loop:asyncio.unix_events._UnixSelectorEventLoop"
-    heap = ascending(heap_of("root:dict -> shop:module -> TASKS:set", loop, *lines))
+    flags = dict.fromkeys(greenlets, ObjectFlag.GREENLET)
+    heap = ascending(heap_of("root:dict -> shop:module -> TASKS:set", loop, *lines, flags=flags))
     view = HeapView(image_of(heap, modules={"shop": "shop"}), Suspended(heap))
     return tasks_of(view, groups)
 
@@ -167,3 +169,27 @@ def test_only_so_many_groups_are_told() -> None:
     found = picture("TASKS -> p0.1, p1.1, p2.1, p3.1, p4.1", *lines, groups=2)
 
     assert (len(found.groups), found.more_groups, found.tasks) == (2, 3, 5)
+
+
+def test_greenlets_that_are_suspended_are_groups_of_their_own() -> None:
+    found = picture(
+        event("bell", "f1"),
+        "TASKS -> bell, bay.1, bay.2:Job=100, bay.3:Job=100, yard.1:Worker=100, running:Job=100",
+        "bay.2 -> order:Order=50",
+        "lost.1:Job=100 -> lost.1",
+        *task("bay.1", awaits="f1"),
+        greenlets=("bay.2", "bay.3", "yard.1", "running", "lost.1"),
+    )
+
+    assert (found.tasks, found.greenlets, found.finished, found.unknown) == (1, 3, 0, 0)
+    assert [(g.waiter, g.calls[0].function, g.count) for g in found.groups] == [
+        (Waiter.GREENLET, "bay", 2),
+        (Waiter.TASK, "bay", 1),
+        (Waiter.GREENLET, "yard", 1),
+    ]
+    bay = found.groups[0]
+    assert (bay.retained_bytes, bay.stranded, bay.numbers, bay.waits_for) == (250, 0, None, None)
+
+
+def test_whatever_is_not_flagged_is_no_greenlet() -> None:
+    assert picture("TASKS -> bay.1:greenlet.greenlet").greenlets == 0
