@@ -42,6 +42,9 @@ class DrawnNames:
     def numbers(self, addresses: Sequence[int]) -> list[int | None]:
         return [None] * len(addresses)
 
+    def makers(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        return [()] * len(addresses)
+
 
 def ascending(heap: DrawnHeap) -> DrawnHeap:
     """Return the same heap with its rows in order of address, as captures have them."""

@@ -57,6 +57,7 @@ class _Question(IntEnum):
     DESCRIPTORS = 5
     COLLECTOR = 6
     NUMBERS = 7
+    MAKERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,21 +186,14 @@ class HeapNames:
 
         For tasks, coroutines, generators and frames, the outermost call first; empty for all else.
         """
-        found: list[tuple[Site, ...]] = []
-        for first in range(0, len(addresses), _MOST_AT_ONCE):
-            asked = addresses[first : first + _MOST_AT_ONCE]
-            sites: list[Site] = []
-            before = len(found)
-            for frame in self._answers(_Question.CALLS, asked, FrameKind.ROOTS):
-                for record in _records(self._stream, frame):
-                    if record.kind is _RootKind.END:
-                        found.append(tuple(sites))
-                        sites = []
-                    else:
-                        sites.append(record.site(self._version))
-            if len(found) - before != len(asked):
-                raise BrokenStream("the frozen copy did not answer what was asked")
-        return found
+        return self._calls(_Question.CALLS, addresses)
+
+    def makers(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Return the calls that made each task, the outermost first; empty if nobody kept them.
+
+        asyncio keeps the innermost of them in its debug mode.
+        """
+        return self._calls(_Question.MAKERS, addresses)
 
     def numbers(self, addresses: Sequence[int]) -> list[int | None]:
         """Return which number each task has among those of its process, None if it has none.
@@ -253,6 +247,24 @@ class HeapNames:
         finally:
             self._stream.deadline = deadline
         return None if told is None else MallocFigures(*told)
+
+    def _calls(self, question: _Question, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Ask for the calls of each object."""
+        found: list[tuple[Site, ...]] = []
+        for first in range(0, len(addresses), _MOST_AT_ONCE):
+            asked = addresses[first : first + _MOST_AT_ONCE]
+            sites: list[Site] = []
+            before = len(found)
+            for frame in self._answers(question, asked, FrameKind.ROOTS):
+                for record in _records(self._stream, frame):
+                    if record.kind is _RootKind.END:
+                        found.append(tuple(sites))
+                        sites = []
+                    else:
+                        sites.append(record.site(self._version))
+            if len(found) - before != len(asked):
+                raise BrokenStream("the frozen copy did not answer what was asked")
+        return found
 
     def _figures(self, question: _Question, layout: struct.Struct) -> tuple[int, ...] | None:
         """Ask for one set of figures; None if there is none."""

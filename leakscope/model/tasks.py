@@ -28,6 +28,15 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Maker:
+    """The call that made tasks: of several the one that made most, ties by place."""
+
+    site: Site
+    tasks: int
+    """How many of the group it made."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskGroup:
     """Tasks, or greenlets, that wait at the same place for the same kind of thing."""
 
@@ -47,6 +56,8 @@ class TaskGroup:
     to what they await, and no timeout or group at work will cancel them."""
     numbers: Numbers | None = None
     """None if none of them has a number, or a file does not tell."""
+    made_by: Maker | None = None
+    """None if nobody kept that, or a file does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

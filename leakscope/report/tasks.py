@@ -6,7 +6,7 @@ from dataclasses import asdict
 from functools import partial
 
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture, Waiter
+from leakscope.model.tasks import Maker, Numbers, TaskGroup, TaskPicture, Waiter
 from leakscope.report.documents import Json, chain, dump, site
 from leakscope.report.groups import put_groups
 from leakscope.report.layout import Page, Span, Style
@@ -68,8 +68,13 @@ def _document(group: TaskGroup) -> Json:
         "retained_bytes": group.retained_bytes,
         "never_finish": group.stranded,
         "numbers": asdict(group.numbers) if group.numbers else None,
+        "made_by": _maker_document(group.made_by),
         "chain": chain(group.chain),
     }
+
+
+def _maker_document(maker: Maker | None) -> Json | None:
+    return None if maker is None else {"call": site(maker.site), "tasks": maker.tasks}
 
 
 def _put_group(page: Page, group: TaskGroup, *, newest: int | None) -> None:
@@ -87,6 +92,9 @@ def _put_group(page: Page, group: TaskGroup, *, newest: int | None) -> None:
         page.labelled("for", "nothing: about to run")
     if group.numbers and newest is not None:
         page.labelled("made", _made(group.numbers, newest))
+    if group.made_by:
+        few = f", {group.made_by.tasks:,} of them" if group.made_by.tasks < group.count else ""
+        page.labelled("made by", _call(group.made_by.site) + few)
     if group.chain:
         page.put("held by", indent="  ")
         put_chain(page, group.chain, indent=4)

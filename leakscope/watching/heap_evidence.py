@@ -121,11 +121,14 @@ def site_of(view: HeapView, code: int | None) -> Site | None:
     """Return where code is suspended that best tells of it, None if it is not."""
     if code is None:
         return None
-    return _telling(view.names.suspended([int(view.snapshot.address[code])])[0])
+    return telling(view.names.suspended([int(view.snapshot.address[code])])[0])
 
 
-def _telling(sites: Sequence[Site]) -> Site | None:
-    """Return the innermost place that is not the standard library's, or else the innermost."""
+def telling(sites: Sequence[Site]) -> Site | None:
+    """Return, of calls of which the outermost comes first, the one that tells where they belong.
+
+    The innermost that is not the standard library's, or else the innermost; None of none.
+    """
     own = [site for site in sites if not _LIBRARY.match(site.file)]
     told = (own or sites)[-1:]
     return next(map(printable_site, told), None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,9 +14,10 @@ from leakscope.analysis.kernels import Mask, Rows
 from leakscope.analysis.wakers import can_go_on
 from leakscope.capture.gathering import printable, printable_site
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture, Waiter
+from leakscope.model.tasks import Maker, Numbers, TaskGroup, TaskPicture, Waiter
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_chains import commonest
+from leakscope.watching.heap_evidence import telling
 from leakscope.watching.heap_view import HeapView
 from leakscope.watching.heap_ways import freed_with
 
@@ -27,6 +30,8 @@ _LOOP = "Loop"
 _AWAITED = ("Future", "Task")
 """How the names of types end that a task awaits."""
 
+_CALLS_KEPT = "traceback.StackSummary"
+"""Type of what asyncio keeps of the calls that made a task, in its debug mode."""
 _CALLBACKS = frozenset(
     {
         "list",
@@ -66,6 +71,7 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
     open_ones: list[int] = []
     finished = unknown = 0
     numbers = view.names.numbers(addresses)
+    makers = _makers(view, rows)
     suspended = view.names.suspended(addresses)
     for row, number, calls in zip(rows.tolist(), numbers, suspended, strict=True):
         if parts.has_finished(row):
@@ -89,7 +95,10 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
         greenlets=sum(map(len, greenlets.values())),
         finished=finished,
         unknown=unknown,
-        groups=tuple(_group(view, *item, lost) for item in ordered[:groups]),
+        groups=tuple(
+            replace(_group(view, *item, lost), made_by=_maker(makers, item[1]))
+            for item in ordered[:groups]
+        ),
         more_groups=max(0, len(ordered) - groups),
         pause_ms=view.image.pause_ms,
         newest=max((number for number in numbers if number is not None), default=None),
@@ -211,6 +220,28 @@ def _group(view: HeapView, key: _Key, tasks: list[_Waiting], lost: set[int]) -> 
         stranded=sum(task.row in lost for task in tasks),
         numbers=_numbers(sorted(task.number for task in tasks if task.number is not None)),
     )
+
+
+def _makers(view: HeapView, rows: Rows) -> Mapping[int, tuple[Site, ...]]:
+    """Return the calls that made each of some tasks, by row; empty where asyncio keeps none."""
+    types = [i for i, name in enumerate(view.snapshot.type_names) if name == _CALLS_KEPT]
+    if not np.isin(view.snapshot.type, types).any():
+        return {}
+    addresses = [int(address) for address in view.snapshot.address[rows]]
+    return dict(zip(rows.tolist(), view.names.makers(addresses), strict=True))
+
+
+def _maker(makers: Mapping[int, tuple[Site, ...]], tasks: Sequence[_Waiting]) -> Maker | None:
+    """Return the call that made most of some tasks."""
+    counts: Counter[Site] = Counter()
+    for calls, count in Counter(makers.get(task.row, ()) for task in tasks).items():
+        site = telling(calls)
+        if site is not None:
+            counts[site] += count
+    if not counts:
+        return None
+    site = min(counts, key=lambda site: (-counts[site], site))
+    return Maker(site, counts[site])
 
 
 def _numbers(ascending: list[int]) -> Numbers | None:

@@ -52,6 +52,10 @@ class ReferenceNames(Protocol):
         """Return the number of each task in the order they were made, None if it has none."""
         ...
 
+    def makers(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Return the calls that made each task, the outermost first; empty if nobody kept them."""
+        ...
+
 
 class NotingNames:
     """Passes questions on and keeps the answers."""
@@ -90,6 +94,10 @@ class NotingNames:
     def numbers(self, addresses: Sequence[int]) -> list[int | None]:
         """Return the number of each task in the order they were made; it is not kept."""
         return self._names.numbers(addresses)
+
+    def makers(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Return the calls that made each task, the outermost first; they are not kept."""
+        return self._names.makers(addresses)
 
     def kept(self) -> KeptNames:
         """Return all answers so far, in order of address."""
@@ -139,6 +147,10 @@ class RecordedNames:
     def numbers(self, addresses: Sequence[int]) -> list[int | None]:
         """Return that nobody knows."""
         return [None] * len(addresses)
+
+    def makers(self, addresses: Sequence[int]) -> list[tuple[Site, ...]]:
+        """Return that nobody knows."""
+        return [()] * len(addresses)
 
     def _anonymous(self, start: int) -> str:
         row = row_of(self._snapshot, start)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from leakscope.model.tasks import Numbers, TaskPicture
+from leakscope.model.evidence import Site
+from leakscope.model.tasks import Maker, Numbers, TaskPicture
 from leakscope.watching.tasks import tasks_from_process
 from tests.integration.leakscope_runs import assert_refused, leakscope, report_of
 from tests.pythons import Interpreter, interpreters
@@ -248,3 +250,68 @@ def test_tasks_of_trio_are_told_by_where_they_wait() -> None:
     assert {(group.waits_for, group.stranded) for group in picture.groups} == {(None, 0)}
     assert "5 tasks wait" in text
     assert "about to run" not in text
+
+
+MADE = """
+import asyncio, sys
+
+KEPT = set()
+
+async def waiting():
+    await asyncio.Event().wait()
+
+async def waiting_in_python():
+    await asyncio.Event().wait()
+
+def first():
+    for _ in range(30):
+        KEPT.add(asyncio.ensure_future(waiting()))
+
+def second():
+    for _ in range(20):
+        KEPT.add(asyncio.get_running_loop().create_task(waiting()))
+
+async def main():
+    first()
+    second()
+    if sys.argv[-1] == "python tasks":
+        loop = asyncio.get_running_loop()
+        KEPT.add(asyncio.tasks._PyTask(waiting_in_python(), loop=loop))
+    await asyncio.sleep(0)
+    print("ready", flush=True)
+    await asyncio.sleep(3600)
+
+asyncio.run(main(), debug=sys.argv[-1] != "silent")
+"""
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda python: python.version)
+def test_who_made_tasks_is_told_in_the_debug_mode_of_asyncio(python: Interpreter) -> None:
+    with spawn(python.path, ["-c", MADE]) as target:
+        picture = tasks_from_process(target.pid)
+
+    made = {group.calls[0].function: group.made_by for group in picture.groups}
+    assert made["waiting"] == Maker(Site("<string>", 14, "first"), 30)
+    maker = made["main"]
+    assert maker is not None
+    assert (maker.site.function, maker.tasks) == ("<module>", 1)
+
+
+def test_who_made_a_task_in_python_is_told_and_in_words() -> None:
+    with spawn(sys.executable, ["-c", MADE, "python tasks"]) as target:
+        run = report_of("tasks", str(target.pid))
+        text = leakscope("tasks", str(target.pid))
+
+    groups = run.report["groups"]
+    assert isinstance(groups, list)
+    made = {group["calls"][0]["function"]: group["made_by"] for group in groups}
+    assert made["waiting"]["tasks"] == 30
+    assert made["waiting_in_python"]["call"]["function"] == "main"
+    assert re.search(r"made by +first \(<string>:14\), 30 of them", text.stdout)
+
+
+def test_who_made_tasks_is_not_told_where_nobody_kept_it() -> None:
+    with spawn(sys.executable, ["-c", MADE, "silent"]) as target:
+        picture = tasks_from_process(target.pid)
+
+    assert [group.made_by for group in picture.groups] == [None] * len(picture.groups)

@@ -181,6 +181,8 @@ static inline int ls_plausible(uintptr_t address) {
  */
 int ls_readable(uintptr_t address, size_t bytes);
 
+/* Whether the walk has met an object there. */
+int ls_is_object(uintptr_t address);
 /* Remember a plausible address; returns 1 if it was new. */
 int ls_visited_add(uintptr_t address);
 /* Whether a plausible address was added. */

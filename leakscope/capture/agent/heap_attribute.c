@@ -70,35 +70,49 @@ static ls_object inline_name(ls_object object, const struct ls_type *type, ls_ob
     return 0;
 }
 
-size_t ls_attribute_name(ls_object object, const struct ls_type *type, ls_object value, char *text,
-                         size_t room) {
-    ls_object found;
-    ls_object key = inline_name(object, type, value, NULL, &found);
-    if (key != 0)
-        return ls_text_of(key, text, room);
+/* The member of a type, be it a slot or a field in C, that has a value, or else that has a name. */
+static uintptr_t member_of(ls_object object, const struct ls_type *type, ls_object value,
+                           const char *name) {
     for (ls_object base = type->address; base != 0; base = LS_POINTER(base, LS_TP_BASE)) {
         uintptr_t member = LS_POINTER(base, LS_TP_MEMBERS);
         for (; member != 0 && LS_POINTER(member, 0) != 0; member += MEMBER) {
             int32_t kind = LS_FIELD(int32_t, member, MEMBER_TYPE);
             int64_t offset = LS_FIELD(int64_t, member, MEMBER_OFFSET);
             if ((kind != IS_OBJECT && kind != IS_OBJECT_EX) || offset <= 0 ||
-                (LS_FIELD(int32_t, member, MEMBER_FLAGS) & RELATIVE_OFFSET) ||
-                LS_POINTER(object, offset) != value)
+                (LS_FIELD(int32_t, member, MEMBER_FLAGS) & RELATIVE_OFFSET))
                 continue;
-            const char *name = (const char *)LS_POINTER(member, 0);
-            size_t length = strnlen(name, room);
-            memcpy(text, name, length);
-            return length;
+            if (name != NULL ? strcmp((const char *)LS_POINTER(member, 0), name) == 0
+                             : LS_POINTER(object, offset) == value)
+                return member;
         }
     }
     return 0;
+}
+
+size_t ls_attribute_name(ls_object object, const struct ls_type *type, ls_object value, char *text,
+                         size_t room) {
+    ls_object found;
+    ls_object key = inline_name(object, type, value, NULL, &found);
+    if (key != 0)
+        return ls_text_of(key, text, room);
+    uintptr_t member = member_of(object, type, value, NULL);
+    if (member == 0)
+        return 0;
+    const char *name = (const char *)LS_POINTER(member, 0);
+    size_t length = strnlen(name, room);
+    memcpy(text, name, length);
+    return length;
 }
 
 ls_object ls_attribute_value(ls_object object, const struct ls_type *type, const char *name) {
     ls_object found = 0;
     if (inline_name(object, type, 0, name, &found) != 0)
         return found;
-    return ls_dict_value_of(ls_attribute_dict(object, type), name);
+    found = ls_dict_value_of(ls_attribute_dict(object, type), name);
+    if (found != 0)
+        return found;
+    uintptr_t member = member_of(object, type, 0, name);
+    return member == 0 ? 0 : LS_POINTER(object, LS_FIELD(int64_t, member, MEMBER_OFFSET));
 }
 
 uint64_t ls_number_of(ls_object object) {

@@ -114,6 +114,8 @@ int ls_visited_has(uintptr_t address) {
     return leaf != NULL && (leaf->bits[bit >> 6] >> (bit & 63) & 1);
 }
 
+int ls_is_object(uintptr_t address) { return ls_plausible(address) && ls_visited_has(address); }
+
 /* __builtin_popcountll would need libgcc, which the agent does not link. */
 static inline uint32_t count_bits(uint64_t word) {
     word -= word >> 1 & 0x5555555555555555u;

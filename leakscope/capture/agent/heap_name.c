@@ -4,7 +4,8 @@
  * answer is one text per reference, in order. LS_ASK_CALLS: the answer is, per address, where that
  * code is suspended and what it awaits in turn, as LS_ROOT_CALL records; LS_ROOT_END ends each.
  * LS_ASK_LABELS: one text per address, what an object is called that nothing refers to.
- * LS_ASK_NUMBERS: per address 64 bits, the number of a task, or all ones.
+ * LS_ASK_NUMBERS: per address 64 bits, the number of a task, or all ones. LS_ASK_MAKERS: as
+ * LS_ASK_CALLS, where a task was made.
  * The others are asked without addresses. */
 #include "heap_edge.h"
 
@@ -20,14 +21,12 @@ static void send_phrase(void) {
     ls_stream_record(LS_FRAME_NAMES, &length, sizeof length, phrase.text, length);
 }
 
-static int is_object(uint64_t address) { return ls_plausible(address) && ls_visited_has(address); }
-
 static void answer_chain(uint32_t count) {
     struct ls_context context = {.kind = LS_CONTEXT_NONE};
     for (uint32_t i = 0; i + 1 < count; i++) {
         struct ls_edge edge = {.from = addresses[i], .to = addresses[i + 1]};
         phrase.length = 0;
-        if (is_object(edge.from) && is_object(edge.to)) {
+        if (ls_is_object(edge.from) && ls_is_object(edge.to)) {
             edge.type = ls_type_of(edge.from);
             ls_name_edge(&edge, &context, &phrase);
         } else {
@@ -92,7 +91,7 @@ static void send_greenlet_calls(ls_object greenlet) {
 
 static void answer_calls(uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        ls_object object = is_object(addresses[i]) ? addresses[i] : 0;
+        ls_object object = ls_is_object(addresses[i]) ? addresses[i] : 0;
         if (object != 0 && ls_type_of(object)->kind == LS_KIND_GREENLET)
             send_greenlet_calls(object);
         else if (object != 0)
@@ -104,52 +103,9 @@ static void answer_calls(uint32_t count) {
 static void answer_labels(uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         phrase.length = 0;
-        if (is_object(addresses[i]) && ls_type_of(addresses[i])->kind == LS_KIND_TYPE)
+        if (ls_is_object(addresses[i]) && ls_type_of(addresses[i])->kind == LS_KIND_TYPE)
             phrase.length = ls_type_name(addresses[i], phrase.text, sizeof phrase.text);
         send_phrase();
-    }
-}
-
-/* The number of a task, as asyncio gives it: in its name, `Task-7`; from 3.12 on alone until
- * somebody asks for the name. */
-struct numbered {
-    struct ls_visitor visitor;
-    uint64_t number;
-};
-
-static uint64_t number_in_name(ls_object name) {
-    static const char given[] = "Task-";
-    enum { PREFIX = sizeof given - 1, MOST_DIGITS = 18 };
-    char text[PREFIX + MOST_DIGITS];
-    size_t length = ls_text_of(name, text, sizeof text);
-    if (length <= PREFIX || (size_t)ls_text_length(name) != length ||
-        memcmp(text, given, PREFIX) != 0)
-        return UINT64_MAX;
-    uint64_t number = 0;
-    for (size_t i = PREFIX; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return UINT64_MAX;
-        number = number * 10 + (uint64_t)(text[i] - '0');
-    }
-    return number;
-}
-
-static int note_number(ls_object referent, void *context) {
-    struct numbered *task = context;
-    if (task->number != UINT64_MAX || !is_object(referent))
-        return 0;
-    task->number = number_in_name(referent);
-    if (task->number == UINT64_MAX && ls_python.at.minor >= 12)
-        task->number = ls_number_of(referent);
-    return 0;
-}
-
-static void answer_numbers(uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        struct numbered task = {.number = UINT64_MAX};
-        if (is_object(addresses[i]))
-            ls_references(addresses[i], ls_type_of(addresses[i]), note_number, &task.visitor);
-        ls_stream_record(LS_FRAME_NAMES, &task.number, sizeof task.number, NULL, 0);
     }
 }
 
@@ -181,7 +137,9 @@ void ls_names_serve(void) {
         else if (request.kind == LS_ASK_COLLECTOR)
             answer_collector();
         else if (request.kind == LS_ASK_NUMBERS)
-            answer_numbers(request.count);
+            ls_numbers_answer(addresses, request.count);
+        else if (request.kind == LS_ASK_MAKERS)
+            ls_makers_answer(addresses, request.count);
         else
             ls_child_fail(LS_FAIL_REQUEST);
         ls_stream_flush();

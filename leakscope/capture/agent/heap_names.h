@@ -45,6 +45,12 @@ uint64_t ls_number_of(ls_object object);
 /* What `threading` has of the thread of this ident; 0 if it does not know it. */
 ls_object ls_thread_object(uint64_t ident);
 
+/* ---- heap_made.c */
+
+/* Answer LS_ASK_NUMBERS and LS_ASK_MAKERS. */
+void ls_numbers_answer(const uint64_t *addresses, uint32_t count);
+void ls_makers_answer(const uint64_t *addresses, uint32_t count);
+
 /* ---- heap_roots.c, heap_name.c */
 
 enum ls_root_kind {
@@ -61,6 +67,8 @@ enum ls_root_kind {
 void ls_running(const struct ls_freeze *freeze, ls_visit visit, void *context);
 void ls_roots(const struct ls_freeze *freeze);
 void ls_send_call(uint32_t kind, uint64_t object, uint64_t thread, const struct ls_call *call);
+/* The same of a call of which there are only texts. */
+void ls_send_place(ls_object name, ls_object file, int32_t line);
 void ls_send_end(void);
 
 enum ls_question {
@@ -71,6 +79,7 @@ enum ls_question {
     LS_ASK_DESCRIPTORS,
     LS_ASK_COLLECTOR,
     LS_ASK_NUMBERS,
+    LS_ASK_MAKERS,
 };
 
 /* ---- heap_malloc.c */

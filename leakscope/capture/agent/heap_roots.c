@@ -66,6 +66,13 @@ void ls_send_call(uint32_t kind, uint64_t object, uint64_t thread, const struct 
     send_root(&root);
 }
 
+void ls_send_place(ls_object name, ls_object file, int32_t line) {
+    struct root root = {.kind = LS_ROOT_CALL, .first_line = line};
+    root.name_bytes = name == 0 ? 0 : (uint32_t)ls_text_of(name, text, NAME_ROOM);
+    root.file_bytes = (uint32_t)ls_text_of(file, text + root.name_bytes, FILE_ROOM);
+    send_root(&root);
+}
+
 static void send_locals(uint64_t thread, const struct ls_call *call) {
     for (uint32_t i = 0; i < call->count; i++) {
         ls_object value = ls_call_local(call, i);
