@@ -31,7 +31,8 @@ freezer.wait_for_order(); print(json.dumps(freezer.reap()))
 sys.stdout.flush()
 import os; os._exit(0)
 """
-CHAIN, CALLS, LABELS = 1, 2, 3
+CHAIN, CALLS, LABELS, NUMBERS, MAKERS = 1, 2, 3, 7, 8
+QUESTIONS = (CHAIN, CALLS, LABELS, NUMBERS, MAKERS)
 LARGEST = 1 << 64
 
 
@@ -99,6 +100,8 @@ def ask_of_all(python: Interpreter, step: int) -> None:
             some = objects[row : row + 4000].tolist()
             assert copy.ask(LABELS, some) == len(some)
             assert len(copy.names.suspended(some)) == len(some)
+            assert len(copy.names.numbers(some)) == len(some)
+            assert len(copy.names.makers(some)) == len(some)
 
 
 @every_python
@@ -133,12 +136,12 @@ def addresses(draw: st.DrawFn, of: FrozenHeap) -> int:
 @given(data=st.data())
 def test_any_address_can_be_asked_for(python: Interpreter, data: st.DataObject) -> None:
     copy = kept_copy(python)
-    question = data.draw(st.sampled_from([CHAIN, CALLS, LABELS]))
+    question = data.draw(st.sampled_from(QUESTIONS))
     asked = data.draw(st.lists(addresses(copy.heap), max_size=40))
 
     answers = copy.ask(question, asked)
 
-    if question == CALLS:
+    if question in (CALLS, MAKERS):
         assert answers >= len(asked)
     else:
         assert answers == (max(0, len(asked) - 1) if question == CHAIN else len(asked))
@@ -149,7 +152,7 @@ def test_a_hundred_thousand_addresses_can_be_asked_for(python: Interpreter) -> N
     draw = np.random.default_rng(int(python.version[2:]))
     with copy_of(python) as copy:
         known = copy.heap.snapshot.address
-        for question in (CHAIN, CALLS, LABELS) * 9:
+        for question in QUESTIONS * 6:
             objects = draw.choice(known, 3000)
             beside = draw.choice(known, 500) + draw.choice(np.array([1, 8, 16, 64], np.uint64), 500)
             wild = draw.integers(0, LARGEST - 1, 500, np.uint64, endpoint=True)
