@@ -120,6 +120,23 @@ def with_broken_type(kind: str) -> str:
     return _BROKEN.format(library=str(broken_traverses()), kind=kind)
 
 
+def with_broken_getter(kind: str) -> str:
+    """Return source that makes an instance of a class that looks like greenlet's and is broken."""
+    return _BROKEN_GETTER.format(library=str(broken_traverses()), kind=kind)
+
+
+_BROKEN_GETTER = """
+import ctypes
+class Broken: pass
+instance = Broken()
+class Entry(ctypes.Structure):
+    _fields_ = [(n, ctypes.c_void_p) for n in ("name", "get", "set", "doc", "closure")]
+name = ctypes.create_string_buffer(b"gr_frame")
+getter = ctypes.cast(ctypes.CDLL({library!r}).{kind}, ctypes.c_void_p).value
+entries = (Entry * 2)(Entry(ctypes.addressof(name), getter))
+ctypes.c_void_p.from_address(id(Broken) + 248).value = ctypes.addressof(entries)
+gc.collect(); gc.disable()
+"""
 _BROKEN = """
 import ctypes
 class Broken: pass

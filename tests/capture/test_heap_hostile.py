@@ -10,7 +10,8 @@ import pytest
 from leakscope.analysis.heapgraph import heap_graph
 from leakscope.capture.heapreader import FrozenHeap, read_heap
 from leakscope.capture.heapstream import HeapUnreadable
-from tests.frozen import FrozenTarget, freezing, with_broken_type
+from leakscope.model.heap import ObjectFlag
+from tests.frozen import FrozenTarget, freezing, with_broken_getter, with_broken_type
 from tests.pythons import Interpreter, interpreters
 
 some_pythons = pytest.mark.parametrize(
@@ -104,6 +105,43 @@ def test_a_type_that_tells_too_little_or_nonsense_is_passed_over(
     assert heap.summary.odd_references == odd
     assert not heap_graph(heap.snapshot).garbage.any()
     assert "__main__.Broken" in {kind.name for kind in heap.types}
+
+
+@some_pythons
+@pytest.mark.parametrize(
+    ("kind", "reason", "status"),
+    [
+        ("reads_null", "crashed" + AT_BROKEN, signal.SIGSEGV),
+        ("executes_nothing", "crashed" + AT_BROKEN, signal.SIGILL),
+        ("never_returns", "did not finish in time" + AT_BROKEN, signal.SIGALRM),
+        ("gets_unmapped_memory", "crashed" + AT_BROKEN, signal.SIGSEGV),
+    ],
+)
+def test_a_greenlet_that_cannot_be_asked_is_one_failure(
+    python: Interpreter, kind: str, reason: str, status: int
+) -> None:
+    limit = 1 if kind == "never_returns" else 60
+    with freezing(python, with_broken_getter(kind) + FREEZE.format(limit=limit)) as target:
+        stream = target.stream()
+        with pytest.raises(HeapUnreadable) as failure:
+            read_heap(stream)
+        stream.close()
+        target.order()
+
+        assert target.said()[1:] == [status, False]
+        assert target.said() == "still there"
+    assert str(failure.value).endswith(reason)
+
+
+@some_pythons
+@pytest.mark.parametrize("kind", ["gets_nothing", "gets_itself", "gets_an_odd_address"])
+def test_what_is_no_frame_of_a_greenlet_is_passed_over(python: Interpreter, kind: str) -> None:
+    with freezing(python, with_broken_getter(kind) + FREEZE.format(limit=60)) as target:
+        snapshot = heap_of(target).snapshot
+
+    (row,) = np.flatnonzero(snapshot.flags & ObjectFlag.GREENLET)
+    assert snapshot.type_names[snapshot.type[row]] == "__main__.Broken"
+    assert snapshot.refcount[row] == 1
 
 
 @some_pythons

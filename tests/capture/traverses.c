@@ -1,4 +1,5 @@
-/* Functions to stand in for a type's tp_traverse, each broken in its own way. */
+/* Functions to stand in for a type's tp_traverse, each broken in its own way; the last ones for the
+ * getter of a greenlet's frame. */
 #include <stdint.h>
 
 typedef int (*visit)(void *referent, void *context);
@@ -106,4 +107,26 @@ int visits_less_each_time(void *self, visit visit, void *context) {
 /* As many each time, but not the same. */
 int visits_another_each_time(void *self, visit visit, void *context) {
     return visit(calls++ == 0 ? self : (void *)zeroes, context);
+}
+
+void *gets_nothing(void *self, void *closure) {
+    (void)self;
+    return closure;
+}
+
+void *gets_itself(void *self, void *closure) {
+    (void)closure;
+    ++*(volatile int64_t *)self;
+    return self;
+}
+
+void *gets_an_odd_address(void *self, void *closure) {
+    (void)closure;
+    return (char *)self + 1;
+}
+
+void *gets_unmapped_memory(void *self, void *closure) {
+    (void)self;
+    (void)closure;
+    return (void *)0x123456789ab8;
 }

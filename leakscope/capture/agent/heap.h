@@ -3,7 +3,8 @@
  * Two worlds. The *parent* is the target: heap_fork.c and heap_layout.c run there, on the agent's
  * own thread, and take the GIL for the clone alone. The *child* is a frozen copy that never goes
  * back to the interpreter: everything else runs there. In the child nothing may call malloc or
- * stdio, take a lock, touch a reference count or enter the eval loop; memory comes from ls_map.
+ * stdio, take a lock, touch a reference count (but see heap_greenlets.c) or enter the eval loop;
+ * memory comes from ls_map.
  *
  * No Python header is used: addresses are plain uintptr_t and fields are read by offset. */
 #ifndef LEAKSCOPE_HEAP_H
@@ -177,8 +178,7 @@ static inline int ls_plausible(uintptr_t address) {
     return address != 0 && (address & 7) == 0 && (address >> 47) == 0;
 }
 
-/* Whether there is memory at a plausible address, for so many bytes: for what nobody vouches for.
- */
+/* Whether so many bytes from an address on can be read, for addresses that may be wrong. */
 int ls_readable(uintptr_t address, size_t bytes);
 
 /* Whether the walk has met an object there. */
@@ -318,7 +318,7 @@ void ls_references(ls_object object, const struct ls_type *type, ls_visit visit,
 int ls_has_references(const struct ls_type *type);
 /* Whether `wanted` is among what tp_traverse visits. */
 int ls_traverse_visits(ls_object object, const struct ls_type *type, ls_object wanted);
-/* The type of the object whose tp_traverse runs, 0 if none does. */
+/* The type whose code runs, its tp_traverse as a rule; NULL if none does. */
 extern const struct ls_type *volatile ls_traversed;
 
 /* ---- heap_greenlets.c */

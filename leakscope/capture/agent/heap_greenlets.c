@@ -49,15 +49,20 @@ static int is_call(uintptr_t frame) {
     return ls_readable(code, LS_OB_SIZE) && ls_code_of_running(frame) != 0;
 }
 
-uintptr_t ls_greenlet_frame(ls_object greenlet, const struct ls_type *type) {
+static uintptr_t asked_frame(ls_object greenlet, const struct ls_type *type) {
     ls_object frame = type->frame_getter(greenlet, NULL);
     if (!ls_plausible(frame))
         return 0;
     give_back(frame);
     if (LS_POINTER(frame, LS_OB_TYPE) != ls_python.frame_type)
         return 0;
-    if (ls_python.at.minor >= 11)
-        frame = LS_POINTER(frame, ls_python.at.frameobject_frame);
+    return ls_python.at.minor <= 10 ? frame : LS_POINTER(frame, ls_python.at.frameobject_frame);
+}
+
+uintptr_t ls_greenlet_frame(ls_object greenlet, const struct ls_type *type) {
+    ls_traversed = type;
+    uintptr_t frame = asked_frame(greenlet, type);
+    ls_traversed = NULL;
     return is_call(frame) ? frame : 0;
 }
 

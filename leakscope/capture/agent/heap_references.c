@@ -69,7 +69,9 @@ static int look_for(ls_object referent, void *context) {
 
 int ls_traverse_visits(ls_object object, const struct ls_type *type, ls_object wanted) {
     struct search search = {.wanted = wanted};
+    ls_traversed = type;
     type->traverse(object, look_for, &search);
+    ls_traversed = NULL;
     return search.found;
 }
 
