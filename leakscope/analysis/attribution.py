@@ -18,6 +18,11 @@ EXPLAINED_WITHIN = 1.5
 _FAR_BEYOND = 16
 """What grows so many times as fast as the entries of all leaks together is hardly part of them."""
 
+_RUNNING = (
+    *("local ", "awaited by ", "call of ", "caller of "),
+    *("task", "coroutine", "greenlet", "frame", "thread "),
+)
+"""How references of what runs begin, or is suspended."""
 _MOST_PER_ENTRY = 8
 """Objects of one type per entry up to which equal rates are taken for one cause."""
 
@@ -143,10 +148,9 @@ def is_held_elsewhere(evidence: TypeEvidence | None) -> bool:
     """
     if evidence is None or not evidence.chain:
         return False
-    running = ("local ", "awaited by ", "task", "coroutine", "frame", "thread ")
     before_failure = takewhile(lambda step: bare(step.type) != "traceback", evidence.chain)
     return evidence.chain[0].edge.startswith("module ") and not any(
-        step.edge.startswith(running) or is_plumbing(step.type) for step in before_failure
+        step.edge.startswith(_RUNNING) or is_plumbing(step.type) for step in before_failure
     )
 
 

@@ -188,6 +188,11 @@ CASES: dict[str, tuple[str, list[str]]] = {
         "try: fail()\nexcept ValueError as error: failure = error",
         [HERE, ".failure", ".__traceback__", ".tb_next", ".tb_frame", "local order of fail"],
     ),
+    "local of a call that called another whose frame is kept": (
+        "def outer():\n order = Held()\n inner()\n"
+        "def inner():\n global kept\n kept = sys._getframe()\nouter()",
+        [HERE, ".kept", "caller of inner", "local order of outer"],
+    ),
     "argument of an exception": ("wrong = ValueError(Held())", [HERE, ".wrong", ".args", "[0]"]),
     "cause of an exception": (
         "later = ValueError(); later.__cause__ = ValueError(Held())",

@@ -274,7 +274,9 @@ static int name_in_call(const struct ls_edge *edge, struct ls_context *context,
         return 1;
     if (ls_type_of(edge->to)->kind == LS_KIND_CODE)
         return 0;
-    ls_put(phrase, "awaited by ");
+    int is_caller =
+        edge->type->kind == LS_KIND_FRAME && ls_type_of(edge->to)->kind == LS_KIND_FRAME;
+    ls_put(phrase, is_caller ? "caller of " : "awaited by ");
     put_function(phrase, call.code);
     return 1;
 }

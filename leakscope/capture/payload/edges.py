@@ -119,6 +119,8 @@ def _hop_from_frame(owner: Thing, child: Thing) -> Hop:
     name = local_names(frame).get(id(child))
     if name:
         return ("local %s of %s" % (name, own), NO_CONTEXT)
+    if owner is frame and child is frame.f_back:
+        return ("caller of %s" % own, NO_CONTEXT)
     return ("awaited by %s" % own if awaited_by(owner) is child else UNNAMED, NO_CONTEXT)
 
 
