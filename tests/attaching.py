@@ -14,7 +14,10 @@ from typing import cast
 
 import pytest
 
+from leakscope.capture.doors.pep768 import locate
+from leakscope.capture.memory import Memory
 from leakscope.capture.process import identify
+from leakscope.capture.runtime import cpython_image
 from leakscope.capture.session import Session, agent_path, attach
 from tests.pythons import Interpreter, interpreters
 from tests.targets import read_line, tell
@@ -199,3 +202,16 @@ def server_state(port: int) -> dict[str, object]:
 def newest() -> Interpreter:
     """Return the newest interpreter that this machine has."""
     return interpreters()[-1]
+
+
+def minor_of(version: str) -> tuple[int, int]:
+    """Return `(3, 15)` for `3.15`."""
+    major, minor = map(int, version.split("."))
+    return major, minor
+
+
+def is_asked(pid: int, version: str) -> bool:
+    """Return whether a request to run a file is pending in a process, read from its memory."""
+    with Memory(pid) as memory:
+        runtime = cpython_image(memory).symbol("_PyRuntime")
+        return memory.u32(locate(memory, runtime, minor_of(version)).pending) == 1

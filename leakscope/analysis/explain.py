@@ -49,9 +49,9 @@ def explain_holder(
         )
     kinds = {short_type(leading), *inside}
     if _TASKS & kinds:
-        return _waiting("Tasks", path, site)
+        return _waiting("Tasks", "cancel", path, site)
     if any(kind.lower().endswith(_GREENLET) for kind in kinds):
-        return _waiting("Greenlets", path, site)
+        return _waiting("Greenlets", "kill", path, site)
     if any(kind in ("function", "cell", "method", "partial") for kind in inside):
         return _callbacks(path, entry, leading, site)
     if is_weak_reference(leading):
@@ -138,12 +138,11 @@ def _entries(path: str, holder_type: str, entry: Sequence[Step], leading: str) -
     return f"{added}. Remove them when they are done with, or bound its size or their age."
 
 
-def _waiting(who: str, path: str, site: Site | None) -> str:
+def _waiting(who: str, end: str, path: str, site: Site | None) -> str:
     where = f" at {_place(site)}" if site is not None else ""
     return (
         f"{who} wait{where} for something that never comes, and {path} keeps them. See that it "
-        f"comes, or is given up: close or {'cancel' if who == 'Tasks' else 'kill'}, or wait with a "
-        "timeout."
+        f"comes, or is given up: close or {end}, or wait with a timeout."
     )
 
 

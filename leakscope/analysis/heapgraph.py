@@ -95,6 +95,11 @@ def type_name(snapshot: HeapSnapshot, row: int) -> str:
     return snapshot.type_names[int(snapshot.type[row])]
 
 
+def is_greenlet(snapshot: HeapSnapshot, row: int) -> bool:
+    """Return whether an object is a greenlet, of whichever class."""
+    return bool(snapshot.flags[row] & ObjectFlag.GREENLET)
+
+
 def _never_freed(snapshot: HeapSnapshot) -> Mask:
     found: Mask = (snapshot.flags & _NEVER_FREED) != 0
     return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from leakscope.analysis.heapgraph import type_name
+from leakscope.analysis.heapgraph import is_greenlet, type_name
 from leakscope.analysis.kernels import Rows
 from leakscope.analysis.retention import Chain, RetentionPaths
 from leakscope.capture.gathering import printable
 from leakscope.model.evidence import HELD_BY, Step
-from leakscope.model.heap import HeapSnapshot, ObjectFlag
+from leakscope.model.heap import HeapSnapshot
 from leakscope.model.roots import HeapRoots, LocalRoot
 from leakscope.model.typenames import bare, is_code
 from leakscope.watching.naming import UNNAMED, ReferenceNames
@@ -177,11 +177,11 @@ class ChainNames:
         name = self._type(row)
         if bare(name) == "type":
             return self._names.root(address)
-        is_greenlet = bool(self._snapshot.flags[row] & ObjectFlag.GREENLET)
-        sites = self._names.suspended([address])[0] if is_greenlet or is_code(name) else ()
+        suspends = is_greenlet(self._snapshot, row)
+        sites = self._names.suspended([address])[0] if suspends or is_code(name) else ()
         if not sites:
             return HELD_BY
-        kind = "task" if name.endswith("Task") else "greenlet" if is_greenlet else bare(name)
+        kind = "task" if name.endswith("Task") else "greenlet" if suspends else bare(name)
         return f"{kind} {sites[0].function} ({sites[0].file}:{sites[0].line})"
 
     def _step(self, edge: str, row: int) -> Step:

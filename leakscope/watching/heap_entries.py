@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leakscope.analysis.dominators import DominatedHeap, dominated_by
-from leakscope.analysis.heapgraph import type_name
+from leakscope.analysis.heapgraph import is_greenlet, type_name
 from leakscope.analysis.kernels import Amounts, Rows
 from leakscope.analysis.retention import Chain
 from leakscope.model.evidence import EntryShare
@@ -263,8 +263,7 @@ class Entries:
         return None
 
     def _is_code(self, row: int) -> bool:
-        flags = int(self._snapshot.flags[row])
-        return is_code(type_name(self._snapshot, row)) or bool(flags & ObjectFlag.GREENLET)
+        return is_code(type_name(self._snapshot, row)) or is_greenlet(self._snapshot, row)
 
     def _edge(self, container: int, row: int) -> str:
         edge = self._names.edge(container, row)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from leakscope.analysis.cancelling import Cancelling
-from leakscope.analysis.heapgraph import type_name
+from leakscope.analysis.heapgraph import rows_of_type, type_name
 from leakscope.analysis.kernels import Mask, Rows
 from leakscope.analysis.wakers import can_go_on
 from leakscope.capture.gathering import printable, printable_site
@@ -58,6 +58,8 @@ class _Waiting:
 
     row: int
     number: int | None = None
+    made: tuple[Site, ...] = ()
+    """The calls that made it, the outermost first."""
     awaits: int | None = None
     """Row of what it awaits."""
 
@@ -71,9 +73,10 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
     open_ones: list[int] = []
     finished = unknown = 0
     numbers = view.names.numbers(addresses)
-    makers = _makers(view, rows)
+    makers = _makers(view, addresses)
     suspended = view.names.suspended(addresses)
-    for row, number, calls in zip(rows.tolist(), numbers, suspended, strict=True):
+    told = zip(rows.tolist(), numbers, makers, suspended, strict=True)
+    for row, number, made, calls in told:
         if parts.has_finished(row):
             finished += 1
             continue
@@ -81,7 +84,7 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
         if calls:
             awaits = parts.awaited(row)
             key = (Waiter.TASK, tuple(calls), _awaited_type(view, parts, row, awaits))
-            alike.setdefault(key, []).append(_Waiting(row, number, awaits))
+            alike.setdefault(key, []).append(_Waiting(row, number, made, awaits))
         else:
             unknown += 1
     waiting = [task for tasks in alike.values() for task in tasks]
@@ -95,10 +98,7 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
         greenlets=sum(map(len, greenlets.values())),
         finished=finished,
         unknown=unknown,
-        groups=tuple(
-            replace(_group(view, *item, lost), made_by=_maker(makers, item[1]))
-            for item in ordered[:groups]
-        ),
+        groups=tuple(_group(view, *item, lost) for item in ordered[:groups]),
         more_groups=max(0, len(ordered) - groups),
         pause_ms=view.image.pause_ms,
         newest=max((number for number in numbers if number is not None), default=None),
@@ -219,22 +219,21 @@ def _group(view: HeapView, key: _Key, tasks: list[_Waiting], lost: set[int]) -> 
         chain=view.chains.chain(commonest(view.snapshot, view.paths, rows)),
         stranded=sum(task.row in lost for task in tasks),
         numbers=_numbers(sorted(task.number for task in tasks if task.number is not None)),
+        made_by=_maker(tasks),
     )
 
 
-def _makers(view: HeapView, rows: Rows) -> Mapping[int, tuple[Site, ...]]:
-    """Return the calls that made each of some tasks, by row; empty where asyncio keeps none."""
-    types = [i for i, name in enumerate(view.snapshot.type_names) if name == _CALLS_KEPT]
-    if not np.isin(view.snapshot.type, types).any():
-        return {}
-    addresses = [int(address) for address in view.snapshot.address[rows]]
-    return dict(zip(rows.tolist(), view.names.makers(addresses), strict=True))
+def _makers(view: HeapView, addresses: Sequence[int]) -> Sequence[tuple[Site, ...]]:
+    """Return the calls that made each of some tasks; empty where asyncio keeps none."""
+    if not len(rows_of_type(view.snapshot, _CALLS_KEPT)):
+        return [()] * len(addresses)
+    return view.names.makers(addresses)
 
 
-def _maker(makers: Mapping[int, tuple[Site, ...]], tasks: Sequence[_Waiting]) -> Maker | None:
+def _maker(tasks: Sequence[_Waiting]) -> Maker | None:
     """Return the call that made most of some tasks."""
     counts: Counter[Site] = Counter()
-    for calls, count in Counter(makers.get(task.row, ()) for task in tasks).items():
+    for calls, count in Counter(task.made for task in tasks).items():
         site = telling(calls)
         if site is not None:
             counts[site] += count

@@ -50,6 +50,23 @@ def heap_of(target: FrozenTarget) -> FrozenHeap:
     return heap
 
 
+def assert_one_failure(
+    python: Interpreter, source: str, *, limit: int, reason: str, status: int
+) -> None:
+    """Assert that a heap cannot be read for a reason, its copy ends so, and the target goes on."""
+    with freezing(python, source + FREEZE.format(limit=limit)) as target:
+        stream = target.stream()
+        with pytest.raises(HeapUnreadable) as failure:
+            read_heap(stream)
+        stream.close()
+        target.order()
+
+        assert target.said()[1:] == [status, False]
+        assert target.said() == "still there"
+    assert str(failure.value).endswith(reason)
+    assert "\n" not in str(failure.value)
+
+
 @some_pythons
 @pytest.mark.parametrize(
     ("kind", "reason", "status"),
@@ -73,17 +90,7 @@ def test_a_type_that_cannot_be_followed_is_one_failure(
     python: Interpreter, kind: str, reason: str, status: int
 ) -> None:
     limit = 1 if kind == "never_returns" else 60
-    with freezing(python, with_broken_type(kind) + FREEZE.format(limit=limit)) as target:
-        stream = target.stream()
-        with pytest.raises(HeapUnreadable) as failure:
-            read_heap(stream)
-        stream.close()
-        target.order()
-
-        assert target.said()[1:] == [status, False]
-        assert target.said() == "still there"
-    assert str(failure.value).endswith(reason)
-    assert "\n" not in str(failure.value)
+    assert_one_failure(python, with_broken_type(kind), limit=limit, reason=reason, status=status)
 
 
 @some_pythons
@@ -121,16 +128,7 @@ def test_a_greenlet_that_cannot_be_asked_is_one_failure(
     python: Interpreter, kind: str, reason: str, status: int
 ) -> None:
     limit = 1 if kind == "never_returns" else 60
-    with freezing(python, with_broken_getter(kind) + FREEZE.format(limit=limit)) as target:
-        stream = target.stream()
-        with pytest.raises(HeapUnreadable) as failure:
-            read_heap(stream)
-        stream.close()
-        target.order()
-
-        assert target.said()[1:] == [status, False]
-        assert target.said() == "still there"
-    assert str(failure.value).endswith(reason)
+    assert_one_failure(python, with_broken_getter(kind), limit=limit, reason=reason, status=status)
 
 
 @some_pythons

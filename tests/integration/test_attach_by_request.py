@@ -19,9 +19,6 @@ from typing import IO, Any
 
 import pytest
 
-from leakscope.capture.doors.pep768 import locate
-from leakscope.capture.memory import Memory
-from leakscope.capture.runtime import cpython_image
 from leakscope.capture.threads import process_state
 from tests.attaching import (
     ASYNCIO_SERVER,
@@ -29,6 +26,7 @@ from tests.attaching import (
     Load,
     assert_no_traces,
     has_agent_thread,
+    is_asked,
     server_state,
     traces,
 )
@@ -314,14 +312,6 @@ def test_a_leakscope_that_is_killed_while_it_asks_leaves_no_complaint(version: s
             assert text_of(said) == ""
             other.order("doctor", target.pid)
             assert left_by(killed, target.pid) == []
-
-
-def is_asked(pid: int, version: str) -> bool:
-    """Return whether a request is pending in a process, read from its memory."""
-    major, minor = map(int, version.split("."))
-    with Memory(pid) as memory:
-        runtime = cpython_image(memory).symbol("_PyRuntime")
-        return memory.u32(locate(memory, runtime, (major, minor)).pending) == 1
 
 
 @every_asking_python

@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from leakscope.capture.doors.pep768 import RunFile, locate
+from leakscope.capture.doors.pep768 import RunFile
 from leakscope.capture.doors.site import surveyed
-from leakscope.capture.memory import Memory
 from leakscope.capture.rendezvous import LOADER
-from leakscope.capture.runtime import cpython_image
-from tests.attaching import assert_no_traces, attached, still_runs, traces
+from tests.attaching import assert_no_traces, attached, is_asked, minor_of, still_runs, traces
 from tests.pythons import ASKING, Interpreter, interpreters
 from tests.targets import read_line, spawn, tell
 
@@ -47,7 +45,7 @@ def test_a_request_is_taken_back_where_another_door_was_faster(
         with attached(target) as session:
             assert session.door not in ("PEP 768", "PEP 768, woken")
             assert still_runs(target, session)
-        assert not is_asked(target.pid, python)
+        assert not is_asked(target.pid, python.version)
         assert_no_traces(target.pid, before)
         assert_goes_on(target)
         assert said.read_text() == ""
@@ -65,7 +63,7 @@ def test_what_a_killed_leakscope_asked_for_is_taken_back(
             assert still_runs(target, session)
 
         assert not folder.exists()
-        assert not is_asked(target.pid, python)
+        assert not is_asked(target.pid, python.version)
         assert_goes_on(target)
         assert said.read_text() == ""
 
@@ -109,18 +107,6 @@ def left_behind(base: Path) -> Path:
 
 def ask(pid: int, python: Interpreter, path: str) -> None:
     """Ask a process to run a file, as `sys.remote_exec` does."""
-    with surveyed(pid, version_of(python), is_native=True) as site:
+    with surveyed(pid, minor_of(python.version), is_native=True) as site:
         site.loader = path
         RunFile(site).knock()
-
-
-def is_asked(pid: int, python: Interpreter) -> bool:
-    """Return whether a request is pending in a process, read from its memory."""
-    with Memory(pid) as memory:
-        runtime = cpython_image(memory).symbol("_PyRuntime")
-        return memory.u32(locate(memory, runtime, version_of(python)).pending) == 1
-
-
-def version_of(python: Interpreter) -> tuple[int, int]:
-    major, minor = map(int, python.version.split("."))
-    return major, minor

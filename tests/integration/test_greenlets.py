@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakscope.analysis.heapgraph import unseen_references
+from leakscope.analysis.heapgraph import rows_of_type, unseen_references
 from leakscope.capture.process import identify
 from leakscope.model.tasks import TaskPicture, Waiter
 from leakscope.watching.captures import CaptureChoice
@@ -83,28 +83,20 @@ def upstream(order):
 def handle():
     order = Order()
     upstream(order)
-
+"""
+MANY = """
 for _ in range(30):
     gevent.spawn(handle)
 gevent.sleep(0.01)
 print("ready", flush=True)
 gevent.sleep(1000)
 """
-GEVENT_LEAK = GEVENT.replace(
-    """
-for _ in range(30):
-    gevent.spawn(handle)
-gevent.sleep(0.01)
-print("ready", flush=True)
-gevent.sleep(1000)
-""",
-    """
+EVER_MORE = """
 print("ready", flush=True)
 while True:
     gevent.spawn(handle)
     gevent.sleep(0.005)
-""",
-)
+"""
 
 
 @contextmanager
@@ -121,12 +113,6 @@ def serving(python: Interpreter) -> Iterator[subprocess.Popen[bytes]]:
 def heap_of(pid: int) -> Iterator[HeapView]:
     with looking_into(identify(pid), CaptureChoice.NATIVE, "objects", lambda _stage: None) as view:
         yield view
-
-
-def rows_of(view: HeapView, type_name: str) -> list[int]:
-    names = view.snapshot.type_names
-    types = [i for i, name in enumerate(names) if name == type_name]
-    return [int(row) for row in np.flatnonzero(np.isin(view.snapshot.type, types))]
 
 
 def waiting(picture: TaskPicture) -> dict[tuple[str, ...], int]:
@@ -151,11 +137,12 @@ def test_suspended_greenlets_are_told_by_where_they_wait(python: Interpreter) ->
 @every_python
 def test_what_the_calls_of_greenlets_hold_is_held_by_them(python: Interpreter) -> None:
     with serving(python) as target, heap_of(target.pid) as view:
-        orders = rows_of(view, "__main__.Order")
-        (shop,) = rows_of(view, "__main__.Shop")
+        orders = rows_of_type(view.snapshot, "__main__.Order")
+        (shop,) = rows_of_type(view.snapshot, "__main__.Shop")
         told = {view.chain_to(row)[-1].edge for row in orders}
         edges = [step.edge for step in view.chain_to(shop)]
-        unseen = unseen_references(view.snapshot)[[shop, *rows_of(view, "__main__.Job")]]
+        unseen = unseen_references(view.snapshot)
+        assert not unseen[[shop, *rows_of_type(view.snapshot, "__main__.Job")]].any()
 
     assert len(orders) == 2 * JOBS
     assert told <= {
@@ -166,19 +153,18 @@ def test_what_the_calls_of_greenlets_hold_is_held_by_them(python: Interpreter) -
     }
     assert "local held_by_a_cell of handle" in told
     assert edges[-1] == "local shop of main"
-    assert not unseen.any()
 
 
 @every_python
 def test_looking_at_greenlets_changes_nothing(python: Interpreter) -> None:
     with serving(python) as target:
         with heap_of(target.pid) as first:
-            before = np.sort(first.snapshot.refcount[rows_of(first, "__main__.Job")])
-            for row in rows_of(first, "__main__.Order"):
+            before = np.sort(first.snapshot.refcount[rows_of_type(first.snapshot, "__main__.Job")])
+            for row in rows_of_type(first.snapshot, "__main__.Order"):
                 first.chain_to(row)
         with heap_of(target.pid) as second:
-            after = np.sort(second.snapshot.refcount[rows_of(second, "__main__.Job")])
-            orders = len(rows_of(second, "__main__.Order"))
+            after = np.sort(second.snapshot.refcount[rows_of_type(second.snapshot, "__main__.Job")])
+            orders = len(rows_of_type(second.snapshot, "__main__.Order"))
         assert target.poll() is None
 
     assert before.tolist() == after.tolist() == [1] * JOBS
@@ -187,7 +173,7 @@ def test_looking_at_greenlets_changes_nothing(python: Interpreter) -> None:
 
 def test_a_process_and_a_file_tell_the_same_of_gevent(tmp_path: Path) -> None:
     file = tmp_path / "greenlets.lscope"
-    with spawn(sys.executable, GEVENT) as target:
+    with spawn(sys.executable, GEVENT + MANY) as target:
         run = report_of("tasks", str(target.pid))
         text = leakscope("tasks", str(target.pid))
         why = leakscope("why", str(target.pid), "Order")
@@ -209,7 +195,7 @@ def test_a_process_and_a_file_tell_the_same_of_gevent(tmp_path: Path) -> None:
 
 
 def test_greenlets_that_wait_for_ever_are_a_leak_that_is_told_with_its_place() -> None:
-    with spawn(sys.executable, GEVENT_LEAK) as target:
+    with spawn(sys.executable, GEVENT + EVER_MORE) as target:
         run = report_of("watch", str(target.pid), "--for", "4s", "--every", "400ms")
 
     assert run.code == 1, run.report or run.stderr
@@ -235,7 +221,7 @@ print("ready", flush=True)
 sys.stdin.read()
 """
     with spawn(sys.executable, source) as target, heap_of(target.pid) as view:
-        (order,) = rows_of(view, "__main__.Order")
+        (order,) = rows_of_type(view.snapshot, "__main__.Order")
         edges = [step.edge for step in view.chain_to(order)]
 
     assert edges == ["greenlet handle (<string>:6)", "local order of handle"]

@@ -178,6 +178,12 @@ static inline int ls_plausible(uintptr_t address) {
     return address != 0 && (address & 7) == 0 && (address >> 47) == 0;
 }
 
+/* Visit what can be an object at all. */
+static inline void ls_visit_plausible(ls_object object, ls_visit visit, void *context) {
+    if (ls_plausible(object))
+        visit(object, context);
+}
+
 /* Whether so many bytes from an address on can be read, for addresses that may be wrong. */
 int ls_readable(uintptr_t address, size_t bytes);
 

@@ -90,11 +90,6 @@ ls_object ls_call_local(const struct ls_call *call, uint32_t index) {
     return (value & 3) == 3 ? 0 : value & ~(uintptr_t)3; /* 3.14+: the low bits are a tag */
 }
 
-int ls_call_holds(const struct ls_call *call, uint32_t index) {
-    uintptr_t value = LS_POINTER(call->locals, (uintptr_t)index * sizeof value);
-    return ls_plausible(value); /* a tag says that somebody else holds it, or that nobody need */
-}
-
 static ls_object tuple_item(ls_object tuple, uint32_t index) {
     return LS_POINTER(tuple, ls_python.at.tuple_items + (uintptr_t)index * sizeof(uintptr_t));
 }

@@ -12,19 +12,14 @@
 enum { OWNED_BY_GENERATOR = 1 };
 enum { GETSET_BYTES = 40, GETSET_GET = 8 };
 
-static uintptr_t getset_of(ls_object type) {
-    uintptr_t entry = LS_POINTER(type, LS_TP_GETSET);
-    for (; entry != 0 && LS_POINTER(entry, 0) != 0; entry += GETSET_BYTES)
-        if (strcmp((const char *)LS_POINTER(entry, 0), "gr_frame") == 0)
-            return entry;
-    return 0;
-}
-
 ls_getter ls_greenlet_getter(ls_object type) {
     ls_getter getter = NULL;
-    uintptr_t entry = getset_of(type);
-    if (entry != 0)
-        memcpy(&getter, (void *)(entry + GETSET_GET), sizeof getter);
+    for (ls_object base = type; base != 0 && getter == NULL; base = LS_POINTER(base, LS_TP_BASE)) {
+        uintptr_t entry = LS_POINTER(base, LS_TP_GETSET);
+        for (; entry != 0 && LS_POINTER(entry, 0) != 0; entry += GETSET_BYTES)
+            if (strcmp((const char *)LS_POINTER(entry, 0), "gr_frame") == 0)
+                memcpy(&getter, (void *)(entry + GETSET_GET), sizeof getter);
+    }
     return getter;
 }
 
@@ -71,23 +66,17 @@ uintptr_t ls_greenlet_frame_before(uintptr_t frame) {
     return is_call(frame) ? frame : 0;
 }
 
-static void visit_field(uintptr_t frame, uint16_t offset, ls_visit visit, void *context) {
-    ls_object object = LS_POINTER(frame, offset);
-    if (ls_plausible(object))
-        visit(object, context);
-}
-
+/* What has a tag (3.14+) is held by somebody else, or need not be. */
 static void visit_variables(uintptr_t frame, ls_visit visit, void *context) {
     const struct ls_offsets *at = &ls_python.at;
     struct ls_call call;
     visit(ls_code_of_running(frame), context);
-    visit_field(frame, at->frame_function, visit, context);
-    visit_field(frame, at->frame_locals_dict, visit, context);
-    visit_field(frame, at->frame_object, visit, context);
+    ls_visit_plausible(LS_POINTER(frame, at->frame_function), visit, context);
+    ls_visit_plausible(LS_POINTER(frame, at->frame_locals_dict), visit, context);
+    ls_visit_plausible(LS_POINTER(frame, at->frame_object), visit, context);
     if (ls_call_of_frame(frame, &call))
         for (uint32_t i = 0; i < call.count; i++)
-            if (ls_call_holds(&call, i))
-                visit(ls_call_local(&call, i), context);
+            ls_visit_plausible(LS_POINTER(call.locals, i * sizeof frame), visit, context);
 }
 
 static int is_of_generator(uintptr_t frame) {

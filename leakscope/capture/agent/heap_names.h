@@ -24,8 +24,6 @@ uintptr_t ls_frame_of_thread(void *thread);
 uintptr_t ls_frame_before(uintptr_t frame);
 /* A local variable, or the cell that it is in; 0 if it is not set. */
 ls_object ls_call_local(const struct ls_call *call, uint32_t index);
-/* Whether a local variable is set and has a reference of its own to what it is. */
-int ls_call_holds(const struct ls_call *call, uint32_t index);
 size_t ls_local_name(ls_object code, uint32_t index, char *text, size_t room);
 size_t ls_free_variable_name(ls_object code, uint32_t index, char *text, size_t room);
 size_t ls_function_name(ls_object code, char *text, size_t room);

@@ -126,11 +126,6 @@ static void send_thread(void *thread) {
     }
 }
 
-static void visit_plausible(ls_object object, ls_visit visit, void *context) {
-    if (ls_plausible(object))
-        visit(object, context);
-}
-
 static void visit_calls(uintptr_t frame, ls_visit visit, void *context) {
     enum { VERSION_3_11_0 = 0x030b0000 };
     if (ls_python.version == VERSION_3_11_0)
@@ -138,10 +133,10 @@ static void visit_calls(uintptr_t frame, ls_visit visit, void *context) {
     for (int depth = 0; frame != 0 && depth < DEEPEST_OF_ALL; depth++) {
         ls_object code = ls_code_of_running(frame);
         struct ls_call call = {.count = 0};
-        visit_plausible(code, visit, context);
+        ls_visit_plausible(code, visit, context);
         if (code != 0 && ls_call_of_frame(frame, &call))
             for (uint32_t i = 0; i < call.count; i++)
-                visit_plausible(ls_call_local(&call, i), visit, context);
+                ls_visit_plausible(ls_call_local(&call, i), visit, context);
         frame = ls_frame_before(frame);
     }
 }
@@ -150,8 +145,8 @@ void ls_running(const struct ls_freeze *freeze, ls_visit visit, void *context) {
     const struct ls_offsets *at = &ls_python.at;
     void *thread = freeze->first_thread;
     for (int i = 0; thread != NULL && i < MOST_THREADS; i++) {
-        visit_plausible(LS_POINTER((uintptr_t)thread, at->thread_dict), visit, context);
-        visit_plausible(LS_POINTER((uintptr_t)thread, at->thread_context), visit, context);
+        ls_visit_plausible(LS_POINTER((uintptr_t)thread, at->thread_dict), visit, context);
+        ls_visit_plausible(LS_POINTER((uintptr_t)thread, at->thread_context), visit, context);
         visit_calls(ls_frame_of_thread(thread), visit, context);
         thread = ls_python.next_thread(thread);
     }

@@ -77,7 +77,7 @@ static enum ls_kind kind_of_base(ls_object type) {
     for (size_t i = 0; i < sizeof extension_types / sizeof extension_types[0]; i++)
         if (is_extension_type(type, &extension_types[i]))
             return extension_types[i].kind;
-    return ls_greenlet_getter(type) != NULL ? LS_KIND_GREENLET : LS_KIND_PLAIN;
+    return LS_KIND_PLAIN;
 }
 
 static enum ls_kind kind_of(ls_object type, uint32_t flags) {
@@ -120,9 +120,8 @@ static struct ls_type *describe(ls_object address) {
     memcpy(&type->traverse, (void *)(address + LS_TP_TRAVERSE), sizeof type->traverse);
     memcpy(&type->is_gc, (void *)(address + LS_TP_IS_GC), sizeof type->is_gc);
     type->kind = kind_of(address, type->flags);
-    for (ls_object base = address; type->kind == LS_KIND_GREENLET && type->frame_getter == NULL;
-         base = LS_POINTER(base, LS_TP_BASE))
-        type->frame_getter = ls_greenlet_getter(base);
+    if (type->kind == LS_KIND_PLAIN && (type->frame_getter = ls_greenlet_getter(address)) != NULL)
+        type->kind = LS_KIND_GREENLET;
     return type;
 }
 

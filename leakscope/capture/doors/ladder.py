@@ -164,8 +164,8 @@ class _Attempt:
         A text that may still run stays where it is: whoever runs it finds no file.
         """
         is_claimed = self._rendezvous.is_claimed()
-        for door in self._doors:
-            if not is_claimed or (door.name == RunFile.name and not self._came_by_file()):
+        if not is_claimed or not self._came_by_file():
+            for door in self._doors:
                 door.withdraw()
         if is_claimed and self._site.placed is not None:
             with suppress(LeakscopeError):

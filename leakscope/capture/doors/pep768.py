@@ -62,7 +62,7 @@ class RunFile:
     def knock(self) -> Knock:
         """Write the request; the main thread takes it when it next looks, if it is not waiting."""
         site = self._site
-        fields = locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
+        fields = _main_thread(site)
         path = os.fsencode(site.loader) + b"\0"
         if len(path) > fields.script_path_size:
             raise NoDoor("the path of the loader is too long")
@@ -105,7 +105,7 @@ class WakeMainThread:
         site = self._site
         if platform.machine() != "x86_64":
             raise NoDoor(f"interrupting a wait is not written for {platform.machine()}")
-        thread = locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
+        thread = _main_thread(site)
         if (
             site.memory.u32(thread.lock_is_held)
             and site.memory.u64(thread.lock_holder) == thread.address
@@ -126,11 +126,15 @@ def take_back_stale(site: Site) -> None:
     request after its file had gone would complain.
     """
     with suppress(LeakscopeError):
-        fields = locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
+        fields = _main_thread(site)
         if site.memory.u32(fields.pending):
             path = site.memory.read(fields.script_path, fields.script_path_size)
             if is_loader(os.fsdecode(path.partition(b"\0")[0])):
                 site.memory.write(fields.pending, struct.pack("<i", 0))
+
+
+def _main_thread(site: Site) -> MainThread:
+    return locate(site.memory, site.python.symbol("_PyRuntime"), site.minor)
 
 
 def locate(memory: Memory, runtime: int | None, minor: tuple[int, int]) -> MainThread:
