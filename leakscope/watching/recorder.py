@@ -205,12 +205,13 @@ class Recorder:
             reading = series.capture.census()
             at = series.now()
             work_after = self._work()
+            if self.meter is None or not (work_before is None or work_after is None):
+                # A frozen copy may have outlived the target.
+                series.add(reading, at, _midway(work_before, work_after), plan.samples)
         except LeakscopeError as problem:
             if series.is_empty:
                 raise
             return series.lost(problem)
-        if self.meter is None or not (work_before is None or work_after is None):
-            series.add(reading, at, _midway(work_before, work_after), plan.samples)
         return None
 
     def _work(self) -> WorkReading | None:

@@ -10,9 +10,10 @@ import pytest
 
 from leakscope.analysis.diagnose import diagnose
 from leakscope.capture.interface import Reading
-from leakscope.capture.process import TargetGone, identify
+from leakscope.capture.metrics import sample_metrics
+from leakscope.capture.process import ProcessIdentity, TargetGone, identify
 from leakscope.errors import LeakscopeError
-from leakscope.model.census import ContainerLength, TypeTotal
+from leakscope.model.census import ContainerLength, ProcessMetrics, TypeTotal
 from leakscope.model.evidence import Evidence, Suspects, TypeEvidence
 from leakscope.model.finding import Verdict
 from leakscope.model.image import HeapImage
@@ -142,6 +143,24 @@ def test_a_target_that_exits_leaves_what_was_seen() -> None:
     assert len(recording.censuses) == 5
     assert recording.ending is Ending.TARGET_EXITED
     assert any("exited" in caveat for caveat in recording.caveats)
+
+
+def test_a_target_that_exits_while_its_copy_answers_leaves_what_was_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heap = Heap()
+
+    def metrics(identity: ProcessIdentity) -> ProcessMetrics:
+        if heap.looks == 6:
+            raise TargetGone(f"process {identity.pid} has exited")
+        return sample_metrics(identity)
+
+    monkeypatch.setattr(kept_series, "sample_metrics", metrics)
+
+    recording = recorder_of(heap).record(MOMENTS)
+
+    assert len(recording.censuses) == 5
+    assert recording.ending is Ending.TARGET_EXITED
 
 
 def test_a_target_that_is_gone_at_once_is_an_error() -> None:
