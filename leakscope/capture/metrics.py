@@ -27,7 +27,7 @@ def sample_metrics(identity: ProcessIdentity, *, with_uss: bool = False) -> Proc
             uss=_readable(lambda: identity.system.uss(identity.pid)) if with_uss else None,
             threads=_readable(process.num_threads),
             fds=_readable(process.num_fds),
-            cpu_seconds=_readable(lambda: _cpu_seconds(process)),
+            cpu_seconds=_readable(lambda: identity.system.cpu_seconds(identity.pid)),
         )
 
 
@@ -39,8 +39,3 @@ def _readable(read: Callable[[], _T]) -> _T | None:
         return None
     except (FileNotFoundError, ProcessLookupError):
         return None
-
-
-def _cpu_seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

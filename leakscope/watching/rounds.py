@@ -36,8 +36,8 @@ _UNEVEN = 0.1
 _IDLE_S = 0.03
 """Processor time that a server uses at least for `_ENOUGH_WORK` requests: 50 us for each."""
 _ENOUGH_WORK = 600
-_TICK_S = 0.005
-"""Half of a tick: whether there was one at all."""
+_LEAST_S = 50e-6
+"""Processor time that a server uses at least for a round, however little was asked of it."""
 
 
 class TooFewLanded(LeakscopeError):
@@ -96,15 +96,14 @@ class RoundRecorder:
     accept: Callable[[str], None] = lambda _unit: None
     """Told after the first round what is counted; raises a `UsageError` if that is of no use."""
     collected: bool = False
-    """Whether each round ends with its garbage collected: whatever counts, counts what is alive."""
+    """Whether the process does the rounds by itself and ends each with its garbage collected:
+    whatever counts, counts what is alive, and no load can miss the process."""
     failure: LeakscopeError | None = None
     """Why it ended before all rounds were run, if it was not the server's end."""
     _exact: bool = True
     _rounds: int = 0
     _landed: int = 0
     _work: list[float] = field(default_factory=list)
-    _cpu: tuple[float, ...] = (0.0, 0.0)
-    """Used in all rounds: by the process that is measured, by its children."""
     _problem: LeakscopeError | None = None
     _late: bool = False
 
@@ -141,9 +140,10 @@ class RoundRecorder:
 
     def _done(self) -> Ending:
         """Return how it ends after all rounds: not well if nothing was seen to be served."""
-        own, children = self._cpu
-        if own < self._least_used():
-            self.failure = _served_by_children() if children >= _IDLE_S else _served_by_nobody()
+        worked = self.rest.worked
+        if not self.collected and worked.own < self._least_used():
+            by_children = worked.children >= _IDLE_S
+            self.failure = _served_by_children() if by_children else _served_by_nobody()
             return self.series.lost(self.failure)
         if self.rest.restless:
             self.series.at_rest = False
@@ -153,10 +153,10 @@ class RoundRecorder:
     def _least_used(self) -> float:
         """Return the processor time that a server which did this work has used, for sure.
 
-        The kernel counts in ticks of 10 ms, so of few requests nothing can be said.
+        Of few requests nothing is said: what a counter counts may be less than a request.
         """
         if self.series.work_unit == "round":
-            return _TICK_S
+            return _LEAST_S * self._rounds
         done = self._work[-1] - self._work[0] if self._work else 0.0
         return _IDLE_S if done >= _ENOUGH_WORK else 0.0
 
@@ -187,7 +187,7 @@ class RoundRecorder:
         return None
 
     def _round(self, of: int, *, sampled: bool) -> None:
-        used = self.rest.used()
+        self.rest.begin()
         served = self.load.run_round(self._rounds)
         self.series.identity.verify()
         self._rounds += 1
@@ -199,10 +199,6 @@ class RoundRecorder:
         if late is not None and not self._late:
             self._late = True
             self.series.caveat(f"{late[:1].upper()}{late[1:]}.")
-        self._cpu = tuple(
-            total + max(0.0, now - before)
-            for total, now, before in zip(self._cpu, self.rest.used(), used, strict=True)
-        )
         work = self._work_done(served)
         if not sampled:
             return
@@ -285,7 +281,7 @@ def _require_landed(served: Served) -> None:
 
 
 def _served_by_nobody() -> NothingServed:
-    return NothingServed("the server used no processor time while the load ran")
+    return NothingServed("the server did no work: it used no more processor time than at rest")
 
 
 def _served_by_children() -> NothingServed:

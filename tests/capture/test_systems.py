@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,19 @@ def test_both_systems_tell_the_same_of_a_process() -> None:
         assert darwin.uss(process.pid) == pytest.approx(linux.uss(process.pid), rel=0.1)
         assert darwin.thread_group(process.pid) == process.pid
         assert not darwin.hides(process.pid)
+
+
+def test_the_processor_time_of_a_process_is_told_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = os.getpid()
+    before, told = time.process_time(), Linux().cpu_seconds(me)
+    assert before < told < time.process_time()
+    assert Darwin().cpu_seconds(me) == pytest.approx(told, abs=0.1)
+
+    def no_clock(_number: int) -> float:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(time, "clock_gettime", no_clock)
+    assert Linux().cpu_seconds(me) == pytest.approx(told, abs=0.1)
 
 
 def test_macos_knows_no_bound_but_the_hosts_memory() -> None:

@@ -123,7 +123,10 @@ def test_that_is_never_ready(shop):
 
     result.assert_outcomes(failed=7)
     for test, told in (
-        ("test_that_idles", "the service could not be measured: the server used no processor time"),
+        (
+            "test_that_idles",
+            "the service could not be measured: the server did no work",
+        ),
         ("test_whose_service_dies", "the service could not be measured: process "),
         ("test_with_a_bad_budget", "check of a service: `max_growth` is per call"),
         ("test_that_does_not_start", "the service could not be started: `"),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from dataclasses import dataclass, field
+
+import pytest
 
 from leakscope.capture.process import identify
-from leakscope.watching.rest import Rest, ended_with
+from leakscope.watching.rest import Rest, Used, ended_with
 from tests.targets import read_line, spawn, tell
 
 # Works while it is told to, in itself or in a child; says when it has begun.
@@ -35,16 +39,62 @@ def test_a_child_that_works_keeps_it_from_rest_until_it_ends() -> None:
         rest = Rest(identify(target.pid), within=0.5)
         tell(target, "child")
         read_line(target)
-        before = rest.used()
+        rest.begin()
         try:
             assert not rest.wait()
             assert rest.restless
-            assert rest.used()[1] > before[1]
+            assert rest.worked.children > 0.1
         finally:
             tell(target, "end")
             read_line(target)
 
         assert rest.wait()
+
+
+@dataclass
+class Clocks:
+    """The time, and a server that uses so much of it each second."""
+
+    seconds: float = 0.0
+    spent: float = 0.0
+    rate: float = 0.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.spent += seconds * self.rate
+
+
+@dataclass
+class Timed(Rest):
+    """Uses the processor as its clocks say."""
+
+    clocks: Clocks = field(default_factory=Clocks)
+
+    def used(self) -> Used:
+        return Used(self.clocks.spent, 0.0)
+
+
+def test_what_a_server_uses_at_rest_is_no_work() -> None:
+    clocks = Clocks(rate=0.05)
+    rest = Timed(identify(os.getpid()), clocks=clocks, pause=clocks.pass_by)
+    rest.now = lambda: clocks.seconds
+
+    rest.begin()
+    clocks.pass_by(10.0)
+    assert rest.wait()
+    assert rest.worked.own == pytest.approx(0.0, abs=1e-9)
+
+    rest.begin()
+    clocks.spent += 0.0004  # one request
+    clocks.pass_by(10.0)
+    assert rest.wait()
+    assert rest.worked.own == pytest.approx(0.0004)
+
+    rest.begin()
+    clocks.rate = 1.0
+    clocks.pass_by(2.0)
+    assert not rest.wait()
+    assert rest.worked.own == pytest.approx(0.0004 + 2.0 + rest.within)
 
 
 def test_what_waits_for_a_server_is_told_of_its_end() -> None:

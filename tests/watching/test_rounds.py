@@ -18,7 +18,7 @@ from leakscope.model.evidence import Evidence, Suspects
 from leakscope.model.finding import Verdict
 from leakscope.model.recording import CaptureKind, Ending
 from leakscope.model.target import Target
-from leakscope.watching.rest import Rest
+from leakscope.watching.rest import Rest, Used
 from leakscope.watching.rounds import (
     NothingServed,
     RoundPlan,
@@ -97,14 +97,11 @@ class Resting(Rest):
 
     seconds: float = 1.0
     by_children: float = 0.0
-    turns: int = 0
 
     def wait(self) -> bool:
-        self.turns += 1
+        own, children = self.worked
+        self.worked = Used(own + self.seconds, children + self.by_children)
         return True
-
-    def used(self) -> tuple[float, float]:
-        return self.seconds * self.turns, self.by_children * self.turns
 
 
 def recorder_of(load: Driven, *, seconds: float = 1.0) -> RoundRecorder:
@@ -168,7 +165,7 @@ def test_rounds_are_the_work_where_nobody_counts_requests() -> None:
 
 
 def test_a_server_that_used_no_processor_time_served_nothing() -> None:
-    recorder = recorder_of(Driven(Service(), counts=False), seconds=0.0001)
+    recorder = recorder_of(Driven(Service(), counts=False), seconds=0.00001)
 
     recording = recorder.record(RoundPlan())
 

@@ -12,6 +12,7 @@ import time
 import psutil
 
 from leakscope.capture.limits import MemoryBound, host_memory
+from leakscope.capture.systems.times import cpu_seconds
 
 _SOL_LOCAL = 0
 _LOCAL_PEERPID = 2
@@ -41,6 +42,10 @@ class Darwin:
     def running(self) -> int:
         """Return 0: only the load average tells, which is not asked here."""
         return 0
+
+    def cpu_seconds(self, pid: int) -> float:
+        """Return what its threads have used, exact to a microsecond."""
+        return cpu_seconds(pid)
 
     def thread_group(self, pid: int) -> int:
         """Return `pid`: threads have no ids of that kind."""

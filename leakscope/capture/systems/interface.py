@@ -42,6 +42,13 @@ class System(Protocol):
         """Return how many threads run or are ready to, the caller's included; 0 if nobody tells."""
         ...
 
+    def cpu_seconds(self, pid: int) -> float:
+        """Return the processor time that process `pid` has used, with all threads it ever had.
+
+        Raises `OSError` or a `psutil.Error` if there is no such process.
+        """
+        ...
+
     def thread_group(self, pid: int) -> int:
         """Return the process that `pid` is a thread of: itself if it is a process."""
         ...

@@ -13,11 +13,14 @@ from pathlib import Path
 import psutil
 
 from leakscope.capture.limits import MemoryBound, memory_bounds
+from leakscope.capture.systems.times import cpu_seconds
 
 _PRIVATE = re.compile(rb"^Private_(?:Clean|Dirty|Hugetlb): +(\d+) kB", re.MULTILINE)
 _LOAD = Path("/proc/loadavg")
 _CREDENTIALS = struct.Struct("3i")
 """`struct ucred`: process, user, group."""
+_CPUCLOCK_SCHED = 2
+"""<linux/posix-timers.h>: the clock counts what the scheduler says, user and system time."""
 
 
 class Linux:
@@ -48,6 +51,16 @@ class Linux:
             return int(_LOAD.read_text().split()[3].partition("/")[0])
         except (OSError, ValueError, IndexError):
             return 0
+
+    def cpu_seconds(self, pid: int) -> float:
+        """Return it exactly; to one kernel tick (10 ms) where the clock of a process is not kept.
+
+        The clock is that of `clock_getcpuclockid`, which any user may read.
+        """
+        try:
+            return time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED)
+        except OSError:
+            return cpu_seconds(pid)
 
     def thread_group(self, pid: int) -> int:
         """Return the process that `pid` is a thread of."""
