@@ -28,6 +28,19 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was seen of the tasks of a process some time before, to tell how old they are."""
+
+    seconds: float
+    """So long before, at least."""
+    newest: int
+    """Number of the newest task that was alive then; 0 if there was none.
+
+    A task that is alive now was alive then exactly if its number is no higher.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Maker:
     """The call that made tasks: of several the one that made most, ties by place."""
 
@@ -58,6 +71,13 @@ class TaskGroup:
     """None if none of them has a number, or a file does not tell."""
     made_by: Maker | None = None
     """None if nobody kept that, or a file does not tell."""
+    older: int | None = None
+    """How many were there already at `TaskPicture.earlier`; None if that is not known of any.
+
+    As with `numbers`, of those that have a number.
+    """
+    younger: int = 0
+    """How many were made since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +99,5 @@ class TaskPicture:
     pause_ms: float
     newest: int | None = None
     """Number of the newest task that is alive, finished or not: at least so many were made."""
+    earlier: Earlier | None = None
+    """None if it was looked at only once."""

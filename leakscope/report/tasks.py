@@ -6,11 +6,11 @@ from dataclasses import asdict
 from functools import partial
 
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Maker, Numbers, TaskGroup, TaskPicture, Waiter
+from leakscope.model.tasks import Earlier, Maker, Numbers, TaskGroup, TaskPicture, Waiter
 from leakscope.report.documents import Json, chain, dump, site
 from leakscope.report.groups import put_groups
 from leakscope.report.layout import Page, Span, Style
-from leakscope.report.text import bytes_text, milliseconds, plural, type_text
+from leakscope.report.text import bytes_text, duration, milliseconds, plural, type_text
 from leakscope.report.tree import put_chain
 
 SCHEMA = "leakscope.tasks/1"
@@ -31,7 +31,7 @@ def render_tasks(picture: TaskPicture, *, width: int = 100, color: bool = False)
             hang="  ",
         )
     more = f"in {plural(picture.more_groups, 'more place')}" if picture.more_groups else ""
-    put_groups(page, picture.groups, partial(_put_group, newest=picture.newest), more)
+    put_groups(page, picture.groups, partial(_put_group, picture), more)
     return page.text()
 
 
@@ -48,6 +48,7 @@ def render_tasks_json(picture: TaskPicture) -> str:
             "groups": [_document(group) for group in picture.groups],
             "more_groups": picture.more_groups,
             "newest_number": picture.newest,
+            "earlier": asdict(picture.earlier) if picture.earlier else None,
         }
     )
 
@@ -68,6 +69,8 @@ def _document(group: TaskGroup) -> Json:
         "retained_bytes": group.retained_bytes,
         "never_finish": group.stranded,
         "numbers": asdict(group.numbers) if group.numbers else None,
+        "older": group.older,
+        "younger": None if group.older is None else group.younger,
         "made_by": _maker_document(group.made_by),
         "chain": chain(group.chain),
     }
@@ -77,7 +80,7 @@ def _maker_document(maker: Maker | None) -> Json | None:
     return None if maker is None else {"call": site(maker.site), "tasks": maker.tasks}
 
 
-def _put_group(page: Page, group: TaskGroup, *, newest: int | None) -> None:
+def _put_group(picture: TaskPicture, page: Page, group: TaskGroup) -> None:
     verb = "waits" if group.count == 1 else "wait"
     count = Span(f"{plural(group.count, group.waiter.value)} {verb}", Style.STRONG)
     them = "it" if group.count == 1 else "them"
@@ -90,8 +93,10 @@ def _put_group(page: Page, group: TaskGroup, *, newest: int | None) -> None:
         page.labelled("for", type_text(group.waits_for))
     elif group.waits_for is not None:
         page.labelled("for", "nothing: about to run")
-    if group.numbers and newest is not None:
-        page.labelled("made", _made(group.numbers, newest))
+    if group.numbers and picture.newest is not None:
+        page.labelled("made", _made(group.numbers, picture.newest))
+    if picture.earlier and group.older is not None:
+        page.labelled("age", _age(group, group.older, picture.earlier))
     if group.made_by:
         few = f", {group.made_by.tasks:,} of them" if group.made_by.tasks < group.count else ""
         page.labelled("made by", _call(group.made_by.site) + few)
@@ -107,6 +112,20 @@ def _made(numbers: Numbers, newest: int) -> str:
         return f"as task {numbers.oldest:,}{of_all}"
     half = f", half of them by {numbers.median:,}" if numbers.median > numbers.oldest else ""
     return f"as tasks {numbers.oldest:,} to {numbers.newest:,}{half}{of_all}"
+
+
+def _age(group: TaskGroup, older: int, earlier: Earlier) -> str:
+    """Return how many tasks have an age of at least the time that was waited, and how many not."""
+    span = duration(earlier.seconds)
+    since = f"made since the first look, {span} before"
+    if group.count == 1:
+        return f"more than {span}" if older else since
+    if older == group.count:
+        return f"all more than {span}"
+    if group.younger == group.count:
+        return f"all {since}"
+    told = [f"{older:,} of them more than {span}"] if older else []
+    return ", ".join([*told, f"{group.younger:,} {since}"] if group.younger else told)
 
 
 def _fate(group: TaskGroup) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from leakscope.analysis.kernels import Mask, Rows
 from leakscope.analysis.wakers import can_go_on
 from leakscope.capture.gathering import printable, printable_site
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Maker, Numbers, TaskGroup, TaskPicture, Waiter
+from leakscope.model.tasks import Earlier, Maker, Numbers, TaskGroup, TaskPicture, Waiter
 from leakscope.model.typenames import bare
 from leakscope.watching.heap_chains import commonest
 from leakscope.watching.heap_evidence import telling
@@ -64,8 +65,11 @@ class _Waiting:
     """Row of what it awaits."""
 
 
-def tasks_of(view: HeapView, groups: int) -> TaskPicture:
-    """Return the tasks and greenlets of a heap that wait, by where; at most so many groups."""
+def tasks_of(view: HeapView, groups: int, earlier: Earlier | None = None) -> TaskPicture:
+    """Return the tasks and greenlets of a heap that wait, by where; at most so many groups.
+
+    `earlier` is what was seen of the same process before.
+    """
     parts = _Parts(view)
     rows = task_rows(view)
     addresses = [int(address) for address in view.snapshot.address[rows]]
@@ -98,11 +102,18 @@ def tasks_of(view: HeapView, groups: int) -> TaskPicture:
         greenlets=sum(map(len, greenlets.values())),
         finished=finished,
         unknown=unknown,
-        groups=tuple(_group(view, *item, lost) for item in ordered[:groups]),
+        groups=tuple(_group(view, *item, lost, earlier) for item in ordered[:groups]),
         more_groups=max(0, len(ordered) - groups),
         pause_ms=view.image.pause_ms,
-        newest=max((number for number in numbers if number is not None), default=None),
+        newest=_newest(numbers),
+        earlier=earlier,
     )
+
+
+def newest_task(view: HeapView) -> int:
+    """Return the highest number of a task that is alive, finished or not; 0 if none has one."""
+    addresses = [int(address) for address in view.snapshot.address[task_rows(view)]]
+    return _newest(view.names.numbers(addresses)) or 0
 
 
 def task_rows(view: HeapView) -> Rows:
@@ -207,9 +218,13 @@ def _place(key: _Key) -> tuple[Site, ...]:
     return (*reversed(calls), Site(awaits or "", 0, ""))
 
 
-def _group(view: HeapView, key: _Key, tasks: list[_Waiting], lost: set[int]) -> TaskGroup:
+def _group(
+    view: HeapView, key: _Key, tasks: list[_Waiting], lost: set[int], earlier: Earlier | None
+) -> TaskGroup:
     rows = np.array([task.row for task in tasks], np.int32)
     waiter, calls, waits_for = key
+    numbers = sorted(task.number for task in tasks if task.number is not None)
+    older = None if earlier is None or not numbers else bisect_right(numbers, earlier.newest)
     return TaskGroup(
         waiter=waiter,
         calls=tuple(map(printable_site, calls)),
@@ -218,8 +233,10 @@ def _group(view: HeapView, key: _Key, tasks: list[_Waiting], lost: set[int]) -> 
         retained_bytes=freed_with(view, rows),
         chain=view.chains.chain(commonest(view.snapshot, view.paths, rows)),
         stranded=sum(task.row in lost for task in tasks),
-        numbers=_numbers(sorted(task.number for task in tasks if task.number is not None)),
+        numbers=_numbers(numbers),
         made_by=_maker(tasks),
+        older=older,
+        younger=0 if older is None else len(numbers) - older,
     )
 
 
@@ -241,6 +258,10 @@ def _maker(tasks: Sequence[_Waiting]) -> Maker | None:
         return None
     site = min(counts, key=lambda site: (-counts[site], site))
     return Maker(site, counts[site])
+
+
+def _newest(numbers: Sequence[int | None]) -> int | None:
+    return max((number for number in numbers if number is not None), default=None)
 
 
 def _numbers(ascending: list[int]) -> Numbers | None:

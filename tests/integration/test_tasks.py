@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Maker, Numbers, TaskPicture
+from leakscope.model.tasks import Earlier, Maker, Numbers, TaskPicture
 from leakscope.watching.tasks import tasks_from_process
 from tests.integration.leakscope_runs import assert_refused, leakscope, report_of
 from tests.pythons import Interpreter, interpreters
-from tests.targets import spawn
+from tests.targets import read_line, spawn, tell
 
 PROGRAM = """
 import asyncio, socket, threading
@@ -315,3 +315,55 @@ def test_who_made_tasks_is_not_told_where_nobody_kept_it() -> None:
         picture = tasks_from_process(target.pid)
 
     assert [group.made_by for group in picture.groups] == [None] * len(picture.groups)
+
+
+AGEING = """
+import asyncio, sys
+
+async def waiting():
+    await asyncio.Event().wait()
+
+async def renewed():
+    await asyncio.Event().wait()
+
+async def main():
+    loop = asyncio.get_running_loop()
+    kept = {loop.create_task(waiting()) for _ in range(5)}
+    one = loop.create_task(renewed())
+    named = loop.create_task(waiting(), name="the sixth")
+    print("ready", flush=True)
+    await loop.run_in_executor(None, sys.stdin.readline)
+    one.cancel()
+    one = loop.create_task(renewed())
+    kept |= {loop.create_task(waiting()) for _ in range(7)}
+    print("more", flush=True)
+    await loop.run_in_executor(None, sys.stdin.readline)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("python", interpreters(), ids=lambda python: python.version)
+def test_tasks_that_are_older_than_the_time_between_two_looks_are_told(python: Interpreter) -> None:
+    with spawn(python.path, AGEING) as target:
+        once = tasks_from_process(target.pid)
+
+        def between(stage: str) -> None:
+            if "older" in stage:
+                tell(target, "go on")
+                assert read_line(target) == "more"
+
+        picture = tasks_from_process(target.pid, told=between, over=0.1)
+
+    assert once.earlier is None
+    assert {group.older for group in once.groups} == {None}
+    assert picture.earlier == Earlier(0.1, 7)
+    ages = {g.calls[0].function: (g.count, g.older, g.younger) for g in picture.groups}
+    assert ages == {"main": (1, 1, 0), "waiting": (13, 5, 7), "renewed": (1, 0, 1)}
+
+
+def test_only_a_process_can_be_looked_at_twice(tmp_path: Path) -> None:
+    run = leakscope("tasks", tmp_path / "any.lscope", "--over", "5s")
+
+    assert run.returncode == 2
+    assert "--over needs a process to look at, not a file." in run.stderr

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from leakscope.model.evidence import Site
-from leakscope.model.tasks import Numbers, TaskGroup, TaskPicture, Waiter
+from leakscope.model.tasks import Earlier, Numbers, TaskGroup, TaskPicture, Waiter
 from leakscope.report.tasks import render_tasks, render_tasks_json
 
 
@@ -94,3 +95,41 @@ def test_greenlets_are_called_so() -> None:
     report = json.loads(render_tasks_json(picture_of(group)))
     assert (report["tasks"], report["greenlets"]) == (0, 3)
     assert (report["groups"][0]["tasks"], report["groups"][0]["greenlets"]) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("count", "older", "younger", "claim"),
+    [
+        (1, 1, 0, "more than 1m30s"),
+        (1, 0, 1, "made since the first look, 1m30s before"),
+        (1200, 1200, 0, "all more than 1m30s"),
+        (1200, 0, 1200, "all made since the first look, 1m30s before"),
+        (1200, 1000, 0, "1,000 of them more than 1m30s"),
+        (1200, 0, 1000, "1,000 made since the first look, 1m30s before"),
+        (
+            1200,
+            1100,
+            100,
+            "1,100 of them more than 1m30s, 100 made since the first look, 1m30s before",
+        ),
+    ],
+)
+def test_ages_are_told_where_it_was_looked_twice(
+    count: int, older: int, younger: int, claim: str
+) -> None:
+    group = replace(group_of(count, Waiter.TASK), older=older, younger=younger)
+    picture = replace(picture_of(group), earlier=Earlier(90.0, 77))
+
+    (line,) = (x for x in render_tasks(picture, width=200).splitlines() if x.startswith("  age"))
+    report = json.loads(render_tasks_json(picture))
+
+    assert line == f"  age           {claim}"
+    assert report["earlier"] == {"seconds": 90.0, "newest": 77}
+    assert (report["groups"][0]["older"], report["groups"][0]["younger"]) == (older, younger)
+
+
+def test_nothing_is_said_of_the_age_of_tasks_without_a_number() -> None:
+    picture = replace(picture_of(group_of(7, Waiter.TASK)), earlier=Earlier(90.0, 77))
+
+    assert "  age" not in render_tasks(picture)
+    assert json.loads(render_tasks_json(picture))["groups"][0]["younger"] is None
