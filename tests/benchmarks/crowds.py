@@ -1,8 +1,9 @@
-"""How long it takes to tell a process with many tasks, threads or descriptors, and what it costs.
+"""How long it takes to tell what a process has many of, tasks or threads say, and what it costs.
 
     python -m tests.benchmarks.crowds
 
-Each command is run as its users do, on a process of its own that has as many as it says.
+Each command is run as its users do, on a process of its own that has as many as it says. Greenlets
+are left out where there is no `greenlet`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.benchmarks.tables import machine, table
+from tests.pythons import Interpreter, folder_with
 from tests.targets import spawn
 
 ROUNDS = 3
@@ -28,6 +31,18 @@ async def main():
     print("ready", flush=True)
     await event.wait()
 asyncio.run(main())
+"""
+GREENLETS = """
+import sys
+sys.path.append(sys.argv[2])
+from greenlet import greenlet
+def wait(request): main.switch()
+main = greenlet.getcurrent()
+kept = [greenlet(wait) for _ in range(int(sys.argv[1]))]
+for number, each in enumerate(kept):
+    each.switch(str(number))
+print("ready", flush=True)
+sys.stdin.read()
 """
 THREADS = """
 import sys, threading
@@ -62,10 +77,25 @@ class Crowd:
     number: int
     counted: str
     """Field of the report that says how many there are."""
+    package: str | None = None
+    """What the process imports besides the standard library."""
+
+    @property
+    def folder(self) -> Path | None:
+        """A folder to import `package` from, None if there is none."""
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        python = Interpreter(version, Path(sys.executable))
+        return None if self.package is None else folder_with(python, self.package)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether this Python can import what the process needs."""
+        return self.package is None or self.folder is not None
 
 
 CROWDS = (
     Crowd("tasks", TASKS, 100_000, "tasks"),
+    Crowd("tasks", GREENLETS, 100_000, "greenlets", "greenlet"),
     Crowd("threads", THREADS, 5_000, "threads"),
     Crowd("fds", DESCRIPTORS, 19_900, "descriptors"),
 )
@@ -84,7 +114,8 @@ class Told:
 def measure(crowd: Crowd, rounds: int = ROUNDS) -> Told:
     """Run a command on a process that has as many as `crowd` says."""
     runs = []
-    with spawn(sys.executable, ["-c", crowd.source, str(crowd.number)], deadline=120) as target:
+    arguments = ["-c", crowd.source, str(crowd.number), str(crowd.folder)]
+    with spawn(sys.executable, arguments, deadline=120) as target:
         for _ in range(rounds):
             began = time.perf_counter()
             words = [sys.executable, "-m", "leakscope", crowd.command, "--json", "-"]
@@ -123,7 +154,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args()
     print(machine(), end="\n\n", flush=True)
-    print(report([measure(crowd) for crowd in CROWDS]), flush=True)
+    print(report([measure(crowd) for crowd in CROWDS if crowd.is_possible]), flush=True)
 
 
 if __name__ == "__main__":
