@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leakscope.capture.doors.waiting import describe_call
-from leakscope.capture.threads import ThreadView, threads, waiting_call
+from leakscope.capture.threads import ThreadView, WaitingCall, threads, waiting_call
 from leakscope.errors import LeakscopeError
 
 _NOTICEABLE_S = 0.05
+_BACK_WITHIN_S, _LOOK_EVERY_S = 0.5, 0.005
 
 
 class BusyInC(LeakscopeError):
@@ -59,7 +60,19 @@ class Watch:
         busiest = max(used, key=lambda view: used[view], default=None)
         if busiest is not None and used[busiest] >= _NOTICEABLE_S:
             return f"thread {busiest.tid} ({busiest.name}) has computed {used[busiest]:.1f} s"
-        call = waiting_call(self.pid, self.pid)
+        call = self._waits_in()
         where = f"waits in {describe_call(call)}" if call else "has not moved"
         name = now[0].name if now else "main"
         return f"thread {self.pid} ({name}) {where}"
+
+    def _waits_in(self) -> WaitingCall | None:
+        """Return what the first thread waits in, None if it does not wait for some time.
+
+        One that a door has just looked into needs a processor to get back to its call.
+        """
+        end = time.monotonic() + _BACK_WITHIN_S
+        while True:
+            call = waiting_call(self.pid, self.pid)
+            if call is not None or time.monotonic() >= end:
+                return call
+            time.sleep(_LOOK_EVERY_S)
