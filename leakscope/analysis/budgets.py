@@ -80,12 +80,14 @@ class Budgets:
         names = (*_spellings(type_name), *(() if holder is None else (holder,)))
         return min(self._matching(names), key=_specific, default=NOTHING_MAY_GROW)
 
-    def best_of_memory(self, layer: str) -> Budget:
-        """Return the budget of a layer of memory that grows, in bytes.
+    def best_of_memory(self, name: str, place: str = "") -> Budget:
+        """Return the budget of memory that grows, in bytes: a layer, or objects of a type.
 
-        A budget in objects says nothing of it. Resident memory that may grow may be of any layer.
+        `place` is where the object is that gets larger, if that is known. A budget in objects says
+        nothing of it. Resident memory that may grow may be of any layer.
         """
-        in_bytes = [b for b in self._matching([layer]) if b.measure is Measure.BYTES]
+        names = [*_spellings(name), *([place] if place else [])]
+        in_bytes = [b for b in self._matching(names) if b.measure is Measure.BYTES]
         nothing = replace(NOTHING_MAY_GROW, measure=Measure.BYTES)
         return min(in_bytes, key=_specific, default=self.rss or nothing)
 

@@ -14,6 +14,7 @@ from leakscope.analysis.layers import layers_of
 from leakscope.analysis.native import native_findings
 from leakscope.analysis.resources import resource_findings, with_descriptors
 from leakscope.analysis.sites import with_sites
+from leakscope.analysis.swelling import swelling_findings
 from leakscope.analysis.verdict import caveats_of, verdict_of
 from leakscope.model.finding import CaptureSummary, Diagnosis, Finding, Status, Verdict, Work
 from leakscope.model.recording import Recording
@@ -63,9 +64,14 @@ def _findings(recording: Recording, growth: Growth) -> Found:
         if found.findings:
             told = with_sites(found.findings, recording.evidence.sites)
             told = with_descriptors(told, recording, growth)
+            told += tuple(swelling_findings(recording, growth, told))
             told += tuple(resource_findings(recording, growth, told))
             return replace(found, findings=_numbered(told))
-        beside = [*resource_findings(recording, growth), *native_findings(recording, growth)]
+        beside = [
+            *swelling_findings(recording, growth),
+            *resource_findings(recording, growth),
+            *native_findings(recording, growth),
+        ]
         if beside:
             return replace(found, findings=_numbered(beside))
     return found

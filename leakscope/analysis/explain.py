@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from leakscope.analysis.names import is_builtin, is_weak_reference, path_of, short_type
+from leakscope.analysis.names import (
+    is_builtin,
+    is_weak_reference,
+    path_of,
+    short_path,
+    short_type,
+)
 from leakscope.analysis.owners import well_known
 from leakscope.model.evidence import HELD_BY, Site, Step, bound_of, is_garbage
 from leakscope.model.unheld import UNHELD_CAUSE
@@ -87,6 +93,12 @@ def explain_type(
             "latest of them: C code holds them, or took references that it never gave back. Look "
             "at the C extensions that handle such objects."
         )
+    if chain and chain[0].edge == HELD_BY:
+        return (
+            f"More and more {name} objects stay alive. Nothing that was seen refers to the "
+            f"{short_type(chain[0].type)} that the chain begins at: C code holds it, an extension "
+            "or the interpreter itself, as it does what is registered with `atexit`."
+        )
     if is_garbage(chain):
         return (
             f"More and more {name} objects are garbage: only the cycle that they are part of holds "
@@ -110,6 +122,20 @@ def explain_type(
     return (
         f"More and more {name} objects stay alive; no way to them from a module, thread or task "
         "was found. Look at where they are made: something keeps them, C code perhaps."
+    )
+
+
+def explain_size(type_name: str, chain: Sequence[Step]) -> str:
+    """Return what is known of a type whose objects get larger while their number stays."""
+    name = short_type(type_name)
+    if chain:
+        return (
+            f"The {name} at {short_path(path_of(chain))} gets ever larger: what is added to it "
+            "stays. Empty it once it was used, begin a new one, or bound it."
+        )
+    return (
+        f"Objects of type {name} get ever larger while their number stays the same; which of them "
+        "does was not found out. Look for one that is only ever added to."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from leakscope.analysis.attribution import attribute, filled, is_held_elsewhere, is_lost
@@ -21,12 +21,13 @@ from leakscope.analysis.holdings import (
     same_rate,
 )
 from leakscope.analysis.leading import leading_way, telling_way
-from leakscope.analysis.names import anonymous, is_builtin, short_path
+from leakscope.analysis.names import anonymous, is_builtin, path_of, short_path
 from leakscope.analysis.outside import seen_from_outside
 from leakscope.analysis.sites import allocated_for
 from leakscope.model.cohorts import Cohort
 from leakscope.model.evidence import (
     HELD_BY,
+    EntryShare,
     HolderEvidence,
     Step,
     TypeEvidence,
@@ -42,6 +43,9 @@ from leakscope.model.typenames import bare, is_standard
 _RARE = 0.05
 """Share of an entry below which a type is not told as growing along with it."""
 
+
+_ANYTHING = "builtins.object"
+"""Type of entries of which none is known."""
 
 FAINT = 0.1
 """Share of all objects of a plain type that must be new for their growth to be a finding alone."""
@@ -166,6 +170,8 @@ def _with_evidence(
 
 def _from_leak(source: Source, leak: Leak, chains: Mapping[str, TypeEvidence]) -> Finding:
     main, evidence = leak.main, leak.main.evidence
+    if _adds_nothing(source, leak):
+        return _from_container(source, main.judged, leak)
     sizes = {name: rate * source.size(main, name) for name, rate in leak.types.items()}
     entry = leading_way(evidence.chain, evidence.entry, chains, sizes)
     entry = telling_way(evidence.chain, entry, chains, {**_kept_bytes(leak), **sizes})
@@ -257,15 +263,29 @@ def _unseen_bytes(leak: Leak, sizes: Mapping[str, float]) -> float:
 
 def _uncounted(source: Source, leak: Leak) -> dict[str, float]:
     """Return the types that an entry keeps alive and whose own series does not contradict it."""
+    return {
+        share.type: claimed
+        for share, claimed, fits in _claims(source, leak)
+        if share.objects >= _RARE and claimed > 0 and fits
+    }
+
+
+def _adds_nothing(source: Source, leak: Leak) -> bool:
+    """Return whether entries are objects that were there before: constants, the same few texts.
+
+    No type grows with it then, and the counts of those in its entries say that they do not.
+    """
+    claims = list(_claims(source, leak))
+    return not leak.types and bool(claims) and not any(fits for _, _, fits in claims)
+
+
+def _claims(source: Source, leak: Leak) -> Iterator[tuple[EntryShare, float, bool]]:
+    """Yield what an entry keeps alive, how fast that grows by it, and whether its count fits."""
     trends = {item.trend.key: item.trend for item in source.growth.types}
-    rates: dict[str, float] = {}
     for share in leak.main.evidence.shares:
         claimed = leak.main.claim(share.type)
         trend = trends.get(share.type)
-        fits = trend is None or trend.slope.high >= claimed / 2
-        if share.objects >= _RARE and claimed > 0 and fits:
-            rates[share.type] = claimed
-    return rates
+        yield share, claimed, trend is None or trend.slope.high >= claimed / 2
 
 
 def _grouped(
@@ -403,24 +423,31 @@ def _from_unnamed(
     return additional
 
 
-def _from_container(source: Source, item: Judged) -> Finding:
+def _from_container(source: Source, item: Judged, leak: Leak | None = None) -> Finding:
+    """Return the finding that a container grows, told by its entries and not by what they are.
+
+    With those of the same kind, if it is known by a `leak`.
+    """
     kind = item.followed.type
-    path = _unnamed(kind)
+    chain = () if leak is None else leak.main.evidence.chain
+    slope = item.trend.slope if leak is None else leak.slope
+    path = path_of(chain) or _unnamed(kind)
+    size = next((s.trend.slope for s in source.growth.sizes if s.trend.key == kind), None)
     return Finding(
         id="",
-        fingerprint=fingerprint((), (), kind, kind),
+        fingerprint=fingerprint(chain, (), kind, kind),
         status=source.status,
         type=kind,
         types=(),
-        growth=Growth(source.recording.work_unit, item.trend.slope, None),
+        growth=Growth(source.recording.work_unit, slope, size if chain else None),
         holder=Holder(path, kind, int(item.trend.first), int(item.trend.last)),
-        chain=(),
+        chain=chain,
         allocated_at=allocated_for(source.recording.evidence.sites, holder=int(item.trend.key, 16)),
         retained_bytes=None,
-        why=(
-            f"Entries are added to {path} and never removed; what it is called could not be found "
-            "out. A longer watch, or `leakscope why`, may name it."
-        ),
+        why=explain_holder(short_path(path), kind, chain, (), _ANYTHING, None)
+        if chain
+        else f"Entries are added to {path} and never removed; what it is called could not be found "
+        "out. A longer watch, or `leakscope why`, may name it.",
         series=tuple(item.followed.values.tolist()),
     )
 

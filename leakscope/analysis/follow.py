@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from leakscope.analysis.chance import Floats
-from leakscope.model.census import Census
+from leakscope.analysis.window import FEWEST_GAINED
+from leakscope.model.census import Census, TypeTotal
 from leakscope.model.recording import Recording
 from leakscope.model.trend import KeyKind
 
@@ -39,6 +40,26 @@ def followed_types(recording: Recording) -> list[Followed]:
         rows = [row[name] for name in census.types]
         table[rows, column] = [total.objects for total in census.types.values()]
     return [Followed(KeyKind.TYPE, name, name, table[i]) for name, i in row.items()]
+
+
+def followed_sizes(recording: Recording) -> list[Followed]:
+    """Return the series of the bytes of types, by name: of those that gained enough to tell."""
+    first, last = recording.censuses[0].types, recording.censuses[-1].types
+    nothing = TypeTotal(0, 0)
+    grown = sorted(
+        name
+        for name, total in last.items()
+        if total.bytes - first.get(name, nothing).bytes >= FEWEST_GAINED[KeyKind.SIZE]
+    )
+    return [
+        Followed(
+            KeyKind.SIZE,
+            name,
+            name,
+            np.array([float(c.types.get(name, nothing).bytes) for c in recording.censuses]),
+        )
+        for name in grown
+    ]
 
 
 def followed_type(recording: Recording, name: str) -> Followed:

@@ -11,6 +11,7 @@ from leakscope.analysis.budgets import Budgets
 from leakscope.analysis.findings import is_faint
 from leakscope.analysis.follow import mean_size
 from leakscope.analysis.growth import trends
+from leakscope.analysis.names import path_of
 from leakscope.model.finding import Diagnosis, Finding, Status, Verdict
 from leakscope.model.gate import RSS, Breach, Budget, GateResult, KnownLeak, Measure, Missable
 from leakscope.model.measurement import TypeTrend
@@ -109,11 +110,11 @@ class _Held:
         return [replace(b, holder=holder, fingerprint=finding.fingerprint) for b in found]
 
     def _of_memory(self, finding: Finding) -> list[Breach]:
-        """Return what exceeds its budget in memory outside of Python's objects.
+        """Return what exceeds its budget in memory, and not in a number of objects.
 
         The budget of resident memory, where that is what counts, is held once: see `resident`.
         """
-        budget = self.budgets.best_of_memory(finding.type)
+        budget = self.budgets.best_of_memory(finding.type, path_of(finding.chain))
         if budget.pattern == RSS:
             return []
         found = self._exceeds(finding.type, finding.growth.of_memory, budget)

@@ -19,6 +19,7 @@ from leakscope.analysis.follow import (
     followed_containers,
     followed_process,
     followed_rss,
+    followed_sizes,
     followed_types,
 )
 from leakscope.analysis.judgements import CODES, Doubt, Judgements
@@ -62,6 +63,8 @@ class Growth:
     rss: Judged | None
     process: tuple[Judged, ...] = ()
     """Threads and open files, as far as they were read at every census."""
+    sizes: tuple[Judged, ...] = ()
+    """Bytes of the types that gained many, by name."""
 
 
 def trends(recording: Recording) -> tuple[Trend, ...]:
@@ -89,6 +92,7 @@ def judge(recording: Recording) -> Growth:
         containers=tuple(results[len(types) :]),
         rss=None if rss is None else judge_keys([rss], axis)[0],
         process=tuple(judge_keys([key], axis)[0] for key in followed_process(recording)),
+        sizes=tuple(judge_keys(followed_sizes(recording), axis)),
     )
 
 

@@ -7,6 +7,7 @@ what may, then what grew and stopped, so that a cache that filled can be called 
 from __future__ import annotations
 
 from leakscope.analysis.growth import Judged, judge
+from leakscope.analysis.swelling import swelling
 from leakscope.model.evidence import Suspects
 from leakscope.model.recording import Recording
 from leakscope.model.trend import Label
@@ -40,13 +41,14 @@ def suspects(recording: Recording) -> Suspects:
     return Suspects(
         containers=tuple(int(item.trend.key, 16) for item in _chosen(growth.containers)),
         types=tuple(item.trend.key for item in _chosen(growth.types)),
+        sizes=tuple(item.trend.key for item in swelling(recording, growth)),
     )
 
 
 def is_growing(recording: Recording) -> bool:
     """Return whether anything in `recording` grows, or may, and has not stopped."""
     growth = judge(recording)
-    return any(
+    return bool(swelling(recording, growth)) or any(
         _has_gained(item) and not _has_stopped(item) for item in (*growth.containers, *growth.types)
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from leakscope.analysis.findings import is_faint
 from leakscope.analysis.growth import Growth
 from leakscope.analysis.layers import layers_of, leading_layer
-from leakscope.analysis.names import short_path, short_type
+from leakscope.analysis.names import path_of, short_path, short_type
 from leakscope.analysis.resources import RESOURCES
 from leakscope.model.evidence import GARBAGE, is_garbage
 from leakscope.model.finding import Finding, Status, Verdict
@@ -146,6 +146,8 @@ def subject_of(finding: Finding) -> str:
     """Return what grows, as the beginning of a sentence."""
     if finding.holder is not None:
         return f"{short_path(finding.holder.path)} ({short_type(finding.type)})"
+    if finding.growth.is_of_bytes and finding.chain:
+        return f"{short_path(path_of(finding.chain))} ({short_type(finding.type)})"
     if is_garbage(finding.chain):
         return f"{GARBAGE} ({short_type(finding.type)})"
     if finding.unheld:

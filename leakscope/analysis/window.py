@@ -29,7 +29,8 @@ _ENOUGH_OBJECTS = 100.0
 _SHARE_OF_WORK = 0.01
 _PER_READ = 4.0
 
-_FEWEST_GAINED = {
+FEWEST_GAINED = {
+    KeyKind.SIZE: float(16 << 10),
     KeyKind.RSS: float(1 << 20),
     KeyKind.LAYER: float(1 << 20),
     KeyKind.SITE: float(64 << 10),
@@ -38,8 +39,8 @@ _FEWEST_GAINED = {
 }
 """What keys must gain that are not counted in objects, in their own units.
 
-A MiB is what interpreters ask the system for at a time; a few threads and files come and go with
-pools that fill.
+A MiB is what interpreters ask the system for at a time, and some KiB what a table takes that is
+made anew when it is full; a few threads and files come and go with pools that fill.
 """
 
 
@@ -80,7 +81,7 @@ def least_gains(axis: Axis, kinds: Sequence[KeyKind]) -> Floats:
     """
     window = window_over(axis.x)
     usual = max(_FEWEST_OBJECTS, min(_SHARE_OF_WORK * window.span, _ENOUGH_OBJECTS))
-    least = dict.fromkeys(KeyKind, usual) | _FEWEST_GAINED
+    least = dict.fromkeys(KeyKind, usual) | FEWEST_GAINED
     least[KeyKind.TYPE] = max(usual, _PER_READ * axis.reads_since(window.first))
     return np.array([least[kind] for kind in kinds])
 

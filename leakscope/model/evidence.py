@@ -173,6 +173,8 @@ class Suspects:
     containers: tuple[int, ...] = ()
     """Addresses."""
     types: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    """Types whose objects get larger: the one of each that did so most is told as a holder."""
 
     def __bool__(self) -> bool:
-        return bool(self.containers or self.types)
+        return bool(self.containers or self.types or self.sizes)

@@ -11,6 +11,8 @@ class KeyKind(str, Enum):
 
     TYPE = "type"
     """Live objects of a type."""
+    SIZE = "size"
+    """Bytes of all objects of a type."""
     CONTAINER = "container"
     """Entries of a container."""
     RSS = "rss"

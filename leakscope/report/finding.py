@@ -20,6 +20,7 @@ from leakscope.report.wording import (
     scaled_text,
     spread_text,
     unknown_text,
+    what_text,
 )
 
 _FRAMES_SHOWN = 5
@@ -57,7 +58,7 @@ def _put_headline(page: Page, finding: Finding, title: str) -> None:
         finding.status.value,
         (
             Span(pace_text(finding)),
-            Span(type_text(finding.type), Style.STRONG),
+            Span(what_text(finding), Style.STRONG),
             Span(f"per {finding.growth.unit}"),
             Span(spread_text(finding)),
         ),
@@ -83,6 +84,8 @@ def put_holder(page: Page, finding: Finding, diagnosis: Diagnosis) -> None:
     notes = {}
     if holder is not None and index is not None:
         notes[index] = f"accumulates here: {filling_text(holder, diagnosis)}"
+    if finding.growth.is_of_bytes and finding.chain:
+        notes[len(finding.chain) - 1] = "gets ever larger"
     if finding.unheld:
         notes[0] = unheld_text(finding.unheld)
     put_chain(page, finding.chain, notes=notes)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from leakscope.model.evidence import Site, Step
+from leakscope.model.evidence import HELD_BY, Site, Step
 from leakscope.model.finding import Holder
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.text import plural, printable, type_text
 
 _LONGEST = 14
 """Steps; of longer chains the middle is left out."""
+NOBODY_SEEN = "nobody seen holds it"
+"""What is said of the first object of a chain that has no root."""
 _BRANCH = "└─ "
 _ARROW = " -> "
 """What paths have between references that do not join up like attributes do."""
@@ -38,7 +40,8 @@ def put_chain(
         if skipped:
             _put(page, indent, level, (Span(f"… {skipped} more …", Style.DIM),), "")
             skipped, level = 0, level + 1
-        _put(page, indent, level, _step(step, index), remarks.get(index, ""))
+        unseen = NOBODY_SEEN if not index and step.edge == HELD_BY else ""
+        _put(page, indent, level, _step(step, index), remarks.get(index, unseen))
         level += 1
 
 

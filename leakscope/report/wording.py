@@ -50,6 +50,17 @@ def pace_text(finding: Finding) -> str:
     return number(finding.growth.objects.estimate, signed=True)
 
 
+def what_text(finding: Finding) -> str:
+    """Return what comes with each unit of work: a type; `entries of list` where it is no new one.
+
+    A list that the same few objects are added to again and again has the list's own type.
+    """
+    holder, told = finding.holder, type_text(finding.type)
+    is_entry = holder is not None and finding.type == holder.type
+    leads_on = bool(finding.chain) and finding.chain[-1].type != finding.type
+    return f"entries of {told}" if is_entry and not leads_on and not finding.types else told
+
+
 def spread_text(finding: Finding) -> str:
     """Return the interval around the rate: `[0.99, 1.01]`."""
     memory, objects = finding.growth.of_memory, finding.growth.objects

@@ -236,7 +236,8 @@ class FrozenCensusCapture:
         self._samples = self._sampler.read()  # First: what is in the heap was allocated before.
         with self.view() as view:
             evidence = explain(view, suspects, self._known)
-            sites = allocated_in(view, self._samples, evidence.holders, suspects.types)
+            types = (*suspects.types, *suspects.sizes)
+            sites = allocated_in(view, self._samples, evidence.holders, types)
         return replace(evidence, sites=sites)
 
     def _with_sites(self, evidence: Evidence) -> Evidence:

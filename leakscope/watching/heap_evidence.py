@@ -43,7 +43,9 @@ def explain(view: HeapView, suspects: Suspects, known: KnownObjects | None = Non
     Raises what the naming of references raises, `KernelsMissing`, `GraphTooLarge`.
     """
     work = _Explaining(view)
-    holders = work.holders(rows_at(view.snapshot, suspects.containers))
+    larger = [row for name in suspects.sizes if (row := work.grown(name, known)) is not None]
+    containers = rows_at(view.snapshot, suspects.containers)
+    holders = work.holders(np.array([*containers, *larger], np.int32))
     types = tuple(found for name in suspects.types if (found := work.type(name, known)) is not None)
     chains = [*(holder.chain for holder in holders), *(each.chain for each in types)]
     return Evidence(holders=holders, types=types, modules=_files_of(view, chains))
@@ -87,6 +89,11 @@ class _Explaining:
             entries_sampled=found.sampled if found is not None else 0,
             site=site_of(view, found.code) if found is not None else None,
         )
+
+    def grown(self, name: str, known: KnownObjects | None) -> int | None:
+        """Return which object of a type grew most since `known`; None if that cannot be told."""
+        rows = rows_of_type(self._snapshot, name)
+        return None if known is None else known.grown_most(self._snapshot, rows, name)
 
     def type(self, name: str, known: KnownObjects | None) -> TypeEvidence | None:
         """Return why objects of a type are alive, None if there are none."""

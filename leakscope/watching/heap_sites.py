@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,6 +12,7 @@ from leakscope.analysis.heapgraph import type_name
 from leakscope.capture.gathering import printable, printable_site
 from leakscope.model.allocation import Samples
 from leakscope.model.evidence import HolderEvidence, Site, SiteGrowth
+from leakscope.model.typenames import bare
 from leakscope.watching.heap_roots import rows_at
 from leakscope.watching.heap_view import HeapView
 
@@ -19,6 +20,12 @@ _TOLD = 3
 """Stacks of each holder and of each type that are told, those with most bytes."""
 _HIGHEST = 200
 """Dominators of a sampled object that are looked at, the nearest."""
+
+_REUSED = frozenset({"tuple", "list", "dict", "float", "int"})
+"""Types whose memory the interpreter keeps for the next object of the type when one goes. So it may
+have been asked for by code that has nothing to do with the object that has it now."""
+_FEWEST_REUSED, _AGREEING = 3, 2 / 3
+"""So many samples of such objects, and so large a share of them, must come from the same calls."""
 
 _Calls = tuple[Site, ...]
 
@@ -98,6 +105,8 @@ class _Sampled:
             (calls for calls in by_calls if calls),
             key=lambda calls: (calls not in first, -by_calls[calls][0], calls),
         )
+        if self._may_mislead(samples):
+            return []
         return [
             SiteGrowth(
                 tuple(map(printable_site, calls)), round(size), round(blocks), holder, type_name
@@ -105,6 +114,14 @@ class _Sampled:
             for calls in ordered[:_TOLD]
             for size, blocks, _ in [by_calls[calls]]
         ]
+
+    def _may_mislead(self, samples: set[int]) -> bool:
+        """Return whether there are but few samples, all of memory that is used again and again."""
+        snapshot = self._view.snapshot
+        if any(bare(type_name(snapshot, self._rows[at])) not in _REUSED for at in samples):
+            return False
+        most = max(Counter(self._calls[at] for at in samples).values(), default=0)
+        return most < max(_FEWEST_REUSED, _AGREEING * len(samples))
 
     def _add_storage(self, by_calls: Mapping[_Calls, list[float]]) -> None:
         """Add the storage that the same calls allocated, as much of it as of their objects."""

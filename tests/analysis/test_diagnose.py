@@ -1123,3 +1123,53 @@ def test_timers_of_what_a_leak_keeps_are_a_part_of_it(rate: float, leaks: int) -
     )
 
     assert len(diagnose(recording).findings) == leaks
+
+
+def same_entries(**counts: Series) -> Recording:
+    """Return the recording of a list that gets the same text twice per request."""
+    entries = [200.0 * i for i in range(13)]
+    shares = {"builtins.str": (1 / 24, 50 / 24)}
+    return recording_of(
+        {"shop.Order": flat(50), **counts},
+        lengths={"shop.STATUSES": entries},
+        work=100.0,
+        evidence=evidence_of(
+            holder("shop.STATUSES", entry="[*] : builtins.str", shares=shares),
+        ),
+    )
+
+
+def test_a_list_of_the_same_few_objects_is_told_by_its_entries() -> None:
+    recording = same_entries(**{"builtins.str": flat(20_000)})
+
+    finding = only_finding(recording)
+
+    assert (finding.type, finding.types) == ("list", ())
+    assert finding.growth.objects.estimate == pytest.approx(2.0)
+    assert finding.holder is not None
+    assert finding.holder.path == "shop.STATUSES"
+    assert "Entries are added to shop.STATUSES (a list)" in finding.why
+    assert "+2.00 entries of list per request" in render_terminal(diagnose(recording), width=120)
+
+
+def test_where_objects_are_not_counted_entries_are_what_they_look_like() -> None:
+    finding = only_finding(same_entries())
+
+    assert finding.type == "builtins.str"
+
+
+def test_what_c_code_holds_by_a_tuple_is_said_to_be_held_so() -> None:
+    steps = [100.0 * i for i in range(13)]
+    recording = recording_of(
+        {"shop.Session": steps},
+        work=100.0,
+        evidence=evidence_of(
+            held_type("shop.Session", chain="held by : builtins.tuple -> [0] : shop.Session")
+        ),
+    )
+
+    finding = only_finding(recording)
+
+    assert "Nothing that was seen refers to the tuple" in finding.why
+    text = render_terminal(diagnose(recording), width=120)
+    assert "held by : tuple   ← nobody seen holds it" in text

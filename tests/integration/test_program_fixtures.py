@@ -23,6 +23,7 @@ LEAKY = {
     "deque_backlog": "len(p.BACKLOG)",
     "dict_of_sessions": "len(p.SESSIONS)",
     "exception_tracebacks": "len(p.ERRORS)",
+    "growing_buffers": "len(p.Audit.trail) // 500",
     "list_on_instance": "len(p.service.history)",
     "set_of_tuples": "len(p.SEEN)",
 }

@@ -19,6 +19,14 @@ LEAKY = {
 }
 """By program, what the path of the holder must contain."""
 
+BUFFERS = {
+    ".trail": "builtins.bytearray",
+    ".LOG": "_io.BytesIO",
+    ".TIMINGS": "array.array",
+    "['report']": "builtins.str",
+}
+"""What gets larger in `growing_buffers`: the last step to it, and its type."""
+
 CLEAN = (
     "bursts",
     "cache_warmup",
@@ -45,6 +53,17 @@ def test_a_leak_is_found_at_its_rate_with_its_holder(name: str) -> None:
     assert LEAKY[name] in run.finding["holder"]["path"]
     assert run.finding["growth"]["objects"]["estimate"] == pytest.approx(1.0, rel=0.05)
     assert len(run.report["findings"]) == 1, [f["type"] for f in run.report["findings"]]
+
+
+def test_buffers_that_are_only_added_to_are_found_by_their_size() -> None:
+    with service(FIXTURES / "programs" / "growing_buffers.py", "--rate", "200") as program:
+        run = watch(program.pid, program.port, seconds=13, every=1)
+
+    assert run.code == 1, run.report or run.stderr
+    assert {f["chain"][-1]["edge"]: f["type"] for f in run.report["findings"]} == BUFFERS
+    for finding in run.report["findings"]:
+        assert finding["growth"]["bytes"]["estimate"] == pytest.approx(500, rel=0.15)
+        assert finding["growth"]["objects"]["estimate"] == 0
 
 
 def test_a_watch_that_is_too_short_goes_on_once_unless_that_is_forbidden() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from leakscope.analysis.heapgraph import heap_graph, rows_of_type
 from leakscope.analysis.retention import retention_paths
 from leakscope.watching.heap_chains import commonest, without_repetition
 from leakscope.watching.heap_roots import KnownObjects, paths_apart, rows_at
 from tests.heaps import DrawnHeap, heap_of
+from tests.views import drawn_view
 
 
 def chain_of_types(heap: DrawnHeap, *rows: str) -> list[list[str]]:
@@ -95,7 +97,53 @@ def test_an_address_that_was_another_types_is_new() -> None:
     assert after.names(known.new_of_type(after.snapshot, rows, "Request")) == ["r2", "r3"]
 
 
+def sized(**sizes: int) -> DrawnHeap:
+    lines = [f"root:module -> {name}:Buffer={size}" for name, size in sizes.items()]
+    addresses = {"root": 16, **{name: 16 * int(name[1:]) for name in sizes}}
+    return heap_of(*lines, addresses=addresses)
+
+
+@pytest.mark.parametrize(
+    ("after", "grown"),
+    [
+        ({"r2": 900, "r3": 5000, "r4": 100}, "r2"),  # in its place
+        ({"r3": 5000, "r4": 100, "r9": 900}, "r9"),  # a larger one instead
+        ({"r2": 150, "r3": 5050, "r4": 140}, None),  # all a little
+        ({"r2": 100, "r3": 5000, "r4": 100}, None),
+    ],
+)
+def test_which_object_grew_most_is_told_if_one_did(
+    after: dict[str, int], grown: str | None
+) -> None:
+    known = KnownObjects.of(sized(r2=100, r3=5000, r4=100).snapshot)
+    heap = sized(**after)
+    rows = rows_of_type(heap.snapshot, "Buffer")
+
+    found = known.grown_most(heap.snapshot, rows, "Buffer")
+
+    assert (None if found is None else heap.names([found])[0]) == grown
+
+
 def test_addresses_that_are_not_there_are_left_out() -> None:
     heap = in_order("r2", "r3")
 
     assert heap.names(rows_at(heap.snapshot, [48, 32, 8, 40, 4096])) == ["r3", "r2"]
+
+
+def test_of_several_modules_that_name_an_object_the_best_known_tells_it() -> None:
+    names = {"a": "concurrent.futures", "b": "_warnings", "c": "__main__", "d": "shop", "e": "os"}
+    heap, view = drawn_view(
+        heap_of(*(f"root:dict -> {name}:module -> TABLE:dict -> entry:Entry" for name in names)),
+        modules=names,
+    )
+
+    told = [names[name] for name in heap.names(view.roots.modules)]
+
+    assert told == [
+        "shop",
+        "os",
+        "concurrent.futures",
+        "_warnings",
+        "__main__",
+    ]
+    assert view.paths.to(heap.row("entry"))[0] == heap.row("d")

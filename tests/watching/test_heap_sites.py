@@ -105,3 +105,21 @@ def test_storage_counts_like_the_objects_of_the_same_calls() -> None:
     )
 
     assert [(s.stack, s.bytes) for s in found if s.holder] == [(SERVE, 900 + 2000)]
+
+
+def reused(*calls: tuple[Site, ...], type_: str) -> list[tuple[Site, ...]]:
+    """Return what is told of as many entries of one type, allocated by these calls."""
+    rows = [f"r{at}" for at in range(len(calls))]
+    drawn = (f"{row}:{type_}=100" for row in rows)
+    heap = ascending(heap_of(f"root:dict -> shop:module -> PENDING:list -> {', '.join(drawn)}"))
+    found = sites(
+        heap, *((heap.address(row), 100, call) for row, call in zip(rows, calls, strict=True))
+    )
+    return [each.stack for each in found if each.holder == heap.address("PENDING")]
+
+
+def test_one_sample_of_memory_that_is_used_again_tells_nothing() -> None:
+    assert reused(SERVE, type_="tuple") == []
+    assert reused(SERVE, SERVE, KEEP, KEEP, type_="builtins.dict") == []
+    assert reused(SERVE, SERVE, SERVE, KEEP, type_="builtins.dict") == [SERVE, KEEP]
+    assert reused(SERVE, type_="shop.Order") == [SERVE]
