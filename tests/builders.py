@@ -157,11 +157,13 @@ def holder(
     shares: Mapping[str, tuple[float, float]] | None = None,
     sampled: int = 8,
     site: Site | None = None,
+    beside: Mapping[str, float] | None = None,
 ) -> HolderEvidence:
     """Return evidence for the container `path` of `recording_of(lengths=...)`.
 
     `chain` and `entry` are drawn as `steps` are; without a `chain` the path `a.b.NAME` becomes
-    module `a.b` and its attribute NAME. `shares` are (objects, bytes) per entry by type.
+    module `a.b` and its attribute NAME. `shares` are (objects, bytes) per entry by type,
+    `beside` are objects that others hold as well.
     """
     name, _, kind = path.partition(":")
     kind = kind or "list"
@@ -176,6 +178,7 @@ def holder(
         shares=tuple(sorted(found, key=lambda share: (-share.bytes, share.type))),
         entries_sampled=sampled,
         site=site,
+        beside=tuple(EntryShare(name, objects, 0.0) for name, objects in (beside or {}).items()),
     )
 
 

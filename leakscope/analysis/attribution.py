@@ -126,6 +126,10 @@ def _owner(
         if any(beyond(chain, holding.evidence.chain) is not None for holding in leak.holdings):
             return leak
     for leak in leaks:
+        brought = sum(holding.claim_beside(name) for holding in leak.holdings)
+        if slope.low <= EXPLAINED_WITHIN * brought:
+            return leak
+    for leak in leaks:
         if leak.main.leading == name:
             return leak
     if leaks and is_builtin(name):

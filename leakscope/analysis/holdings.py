@@ -85,6 +85,11 @@ class Holding:
         share = self.share(type_name)
         return self.slope.estimate * share.objects if share is not None else 0.0
 
+    def claim_beside(self, type_name: str) -> float:
+        """Return how fast its entries bring objects of a type that others hold as well."""
+        found = (s.objects for s in self.evidence.beside if s.type == type_name)
+        return self.slope.estimate * next(found, 0.0)
+
 
 @dataclass(slots=True)
 class Leak:

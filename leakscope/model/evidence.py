@@ -64,6 +64,9 @@ class HolderEvidence:
     entries_sampled: int
     site: Site | None = None
     """Where the leading object is suspended or was defined, if it is code (a task, a closure)."""
+    beside: tuple[EntryShare, ...] = ()
+    """By type, objects that one entry or a few refer to and that others hold as well: 0 bytes of
+    them are an entry's own. Most objects first, ties by name, without the language's own types."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ STEPS = TableSpec(
 )
 SHARES = TableSpec(
     "evidence_shares",
-    "what an entry of a holder keeps alive of one type, on average",
+    "what an entry of a holder keeps alive of one type, on average; with 0 bytes, what it refers "
+    "to and others hold as well",
     (
         Column("holder", Kind.COUNT),
         Column("type", Kind.TEXT),
@@ -153,9 +154,10 @@ def _decode_holders(
             type=name,
             chain=tuple(steps["holder", "chain"][row]),
             entry=tuple(steps["holder", "entry"][row]),
-            shares=tuple(shares[row]),
+            shares=tuple(share for share in shares[row] if share.bytes),
             entries_sampled=sampled,
             site=sites[row],
+            beside=tuple(share for share in shares[row] if not share.bytes),
         )
         for row, (address, name, sampled) in enumerate(rows)
     )
@@ -231,7 +233,11 @@ def _decode_steps(
 
 
 def _encode_shares(holders: Sequence[HolderEvidence]) -> Table:
-    shares = [(row, share) for row, holder in enumerate(holders) for share in holder.shares]
+    shares = [
+        (row, share)
+        for row, holder in enumerate(holders)
+        for share in (*holder.shares, *holder.beside)
+    ]
     return Table(
         SHARES,
         {

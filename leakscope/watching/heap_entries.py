@@ -14,7 +14,8 @@ import numpy as np
 
 from leakscope.analysis.dominators import DominatedHeap, dominated_by
 from leakscope.analysis.heapgraph import is_greenlet, type_name
-from leakscope.analysis.kernels import Amounts, Rows
+from leakscope.analysis.kernels import Amounts, Mask, Rows
+from leakscope.analysis.names import is_builtin
 from leakscope.analysis.retention import Chain
 from leakscope.model.evidence import EntryShare
 from leakscope.model.explanation import EXPLAINS
@@ -29,6 +30,8 @@ SAMPLES = 24
 _DEEPEST = 32
 _FARTHEST = 20_000
 """Objects that are looked at to find the way from an entry to what matters in it."""
+_FEW = 0.05
+"""Objects of a type per entry, below which they are not told to be beside it."""
 _ATOMS = frozenset({"str", "int", "bytes", "float", "bool", "NoneType"})
 _CACHE, _LINK = "functools._lru_cache_wrapper", "functools._lru_list_elem"
 _KEYED = frozenset({"dict", "collections.OrderedDict", "collections.defaultdict"})
@@ -47,6 +50,8 @@ class EntriesFound:
     shares: tuple[EntryShare, ...]
     """Averages over the sample; most bytes first, ties by name."""
     sampled: int
+    beside: tuple[EntryShare, ...] = ()
+    """See `HolderEvidence`."""
 
 
 class Entries:
@@ -90,12 +95,15 @@ class Entries:
         # Counters keep the order of the sample, youngest first, which decides among equals.
         kind = max(kinds, key=lambda k: kinds[k])
         at = next(i for i, way in enumerate(ways) if tuple(types[list(way)].tolist()) == kind)
+        rows = [row for entry in sample for row in self._own(container, entry)]
+        kept = dominated_by(self._heap.children, *rows)
         return EntriesFound(
             edge=self._edge(container, ways[at][0]),
             way=ways[at],
             code=self._code(sample[at], ways[at]),
-            shares=self._shares(container, sample),
+            shares=self._shares(kept, len(sample)),
             sampled=len(sample),
+            beside=self._beside(container, kept, len(sample)),
         )
 
     def _sample(self, container: int, length: int | None) -> list[Rows]:
@@ -269,13 +277,11 @@ class Entries:
         edge = self._names.edge(container, row)
         return "[*]" if edge.startswith(("[", UNNAMED)) else edge
 
-    def _shares(self, container: int, sample: list[Rows]) -> tuple[EntryShare, ...]:
+    def _shares(self, kept: Mask, sampled: int) -> tuple[EntryShare, ...]:
         snapshot = self._snapshot
-        rows = [row for entry in sample for row in self._own(container, entry)]
-        kept = dominated_by(self._heap.children, *rows)
         types = snapshot.type[kept]
-        counts = np.bincount(types) / len(sample)
-        sizes = np.bincount(types, weights=snapshot.size[kept]) / len(sample)
+        counts = np.bincount(types) / sampled
+        sizes = np.bincount(types, weights=snapshot.size[kept]) / sampled
         objects: defaultdict[str, float] = defaultdict(float)
         bytes_: defaultdict[str, float] = defaultdict(float)
         for index in np.flatnonzero(counts):
@@ -283,3 +289,21 @@ class Entries:
             bytes_[snapshot.type_names[index]] += float(sizes[index])
         shares = [EntryShare(name, objects[name], bytes_[name]) for name in objects]
         return tuple(sorted(shares, key=lambda share: (-share.bytes, share.type)))
+
+    def _beside(self, container: int, kept: Mask, sampled: int) -> tuple[EntryShare, ...]:
+        """Return what `kept`, all that the sampled entries alone keep alive, refers to besides.
+
+        What most entries refer to, their types and the like, does not come with them.
+        """
+        outgoing, snapshot = self._heap.graph.outgoing, self._snapshot
+        sources = np.flatnonzero(kept)[:_FARTHEST].tolist()
+        found = np.concatenate([np.empty(0, np.int32), *(outgoing.of(row) for row in sources)])
+        found = found[~kept[found] & (found != container)]
+        rows, times = np.unique(found, return_counts=True)
+        own = rows[2 * times <= sampled]
+        shares = [
+            EntryShare(name, count / sampled, 0.0)
+            for name, count in Counter(type_name(snapshot, row) for row in own.tolist()).items()
+            if count >= _FEW * sampled and not is_builtin(name)
+        ]
+        return tuple(sorted(shares, key=lambda share: (-share.objects, share.type)))

@@ -88,6 +88,7 @@ class _Explaining:
             shares=found.shares if found is not None else (),
             entries_sampled=found.sampled if found is not None else 0,
             site=site_of(view, found.code) if found is not None else None,
+            beside=found.beside if found is not None else (),
         )
 
     def grown(self, name: str, known: KnownObjects | None) -> int | None:

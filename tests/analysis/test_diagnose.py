@@ -1173,3 +1173,38 @@ def test_what_c_code_holds_by_a_tuple_is_said_to_be_held_so() -> None:
     assert "Nothing that was seen refers to the tuple" in finding.why
     text = render_terminal(diagnose(recording), width=120)
     assert "held by : tuple   ← nobody seen holds it" in text
+
+
+@pytest.mark.parametrize(
+    ("beside", "rate", "findings"),
+    [
+        ({"re.Pattern": 1.0}, 1.0, 1),
+        ({"re.Pattern": 1.0}, 0.25, 1),  # several entries have one together
+        ({"re.Pattern": 1.0}, 3.0, 2),  # there are more than that
+        ({}, 1.0, 2),
+    ],
+)
+def test_what_entries_refer_to_is_theirs_though_a_cache_has_it_too(
+    beside: dict[str, float], rate: float, findings: int
+) -> None:
+    steps = [100.0 * i for i in range(13)]
+    recording = recording_of(
+        {"web.Route": steps, "re.Pattern": [500 + rate * step for step in steps]},
+        lengths={"shop.ROUTES": steps},
+        work=100.0,
+        evidence=evidence_of(
+            holder(
+                "shop.ROUTES",
+                entry="[*] : web.Route",
+                shares={"web.Route": (1, 64)},
+                beside=beside,
+            ),
+            held_type("re.Pattern", chain="module re : module -> ._cache : dict -> ['a'] : p"),
+        ),
+    )
+
+    found = diagnose(recording).findings
+
+    assert len(found) == findings
+    (route,) = (finding for finding in found if finding.type == "web.Route")
+    assert ("re.Pattern" in {each.type for each in route.types}) == (findings == 1)

@@ -72,9 +72,10 @@ evidence = st.builds(
             type=texts,
             chain=steps,
             entry=steps,
-            shares=several(st.builds(EntryShare, texts, amounts, amounts)),
+            shares=several(st.builds(EntryShare, texts, amounts, amounts.filter(bool))),
             entries_sampled=counts,
             site=st.none() | sites,
+            beside=several(st.builds(EntryShare, texts, amounts, st.just(0.0))),
         )
     ),
     types=several(

@@ -105,3 +105,18 @@ def test_no_entries_are_nothing() -> None:
     heap, view = drawn_view(heap_of(SHOP))
 
     assert view.entries.among(heap.row("PENDING"), view.graph.outgoing.of(0)[:0]) is None
+
+
+def test_what_others_hold_as_well_is_beside_an_entry() -> None:
+    lines = [
+        *(f"PENDING -> r{i}:web.Route=48 -> p{i}:re.Pattern=200, t{i}:str=60" for i in range(10)),
+        *(f"names -> cache:dict -> p{i}, t{i}" for i in range(10)),
+        *(f"r{i} -> kind:web.Kind, c{i // 5}:web.Connection" for i in range(10)),
+    ]
+    _, found = among(*lines, entries=[f"r{i}" for i in range(10)])
+
+    assert found.shares == (EntryShare("web.Route", 1.0, 48.0),)
+    assert found.beside == (
+        EntryShare("re.Pattern", 1.0, 0.0),
+        EntryShare("web.Connection", 0.2, 0.0),
+    )
