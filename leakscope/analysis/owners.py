@@ -55,7 +55,7 @@ _OWNERS = (
         "It fills up to some hundred patterns and stays there.",
     ),
     _owner(
-        r"logging\.(root|Logger)\.manager\.loggerDict|logging\.Logger\.root\.manager\.loggerDict",
+        r".+\.manager\.loggerDict",
         "logging's table of loggers, which are never dropped",
         "Names of loggers are made from ids or addresses: use one logger for each module and put "
         "what differs into the message.",
@@ -69,6 +69,11 @@ _OWNERS = (
         r"(.+\.)?__warningregistry__|warnings\.onceregistry",
         "the warnings that were shown already",
         "Each new text is remembered: keep what differs out of the text of warnings.",
+    ),
+    _owner(
+        r"_?warnings\.filters",
+        "the list of filters that decide which warnings are shown",
+        "Filters are added again and again: add them once, or within warnings.catch_warnings().",
     ),
     _owner(
         r"weakref\.finalize\._registry",

@@ -6,6 +6,7 @@ import linecache
 import logging
 import sys
 import threading
+import warnings
 import weakref
 
 import pytest
@@ -18,6 +19,8 @@ KNOWN = [
     "linecache.cache",
     "sys.modules",
     "logging.root.manager.loggerDict",
+    "concurrent.futures._base.LOGGER.manager.loggerDict",
+    "warnings.filters",
     "weakref.finalize._registry",
     "threading._active",
     "shop.loop._scheduled",
@@ -45,6 +48,7 @@ def test_the_places_are_really_there() -> None:
     assert isinstance(linecache.cache, dict)
     assert isinstance(sys.modules, dict)
     assert isinstance(logging.root.manager.loggerDict, dict)
+    assert isinstance(warnings.filters, list)
     assert hasattr(threading, "_active")
     assert hasattr(weakref.finalize, "_registry")
 
