@@ -67,6 +67,9 @@ class OfOne:
         """Say that the suspects are being looked into."""
         self._all.noted(f"something grows in pid {self._pid}: finding out who holds it")
 
+    def locating(self) -> None:
+        """Show nothing: workers run no rounds."""
+
     def prolonged(self, reason: str, samples: int) -> None:
         """Show nothing: they go on together."""
 

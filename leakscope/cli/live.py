@@ -96,6 +96,10 @@ class Progress:
         if not self._screen.is_on:
             note("something grows: finding out who holds it")
 
+    def locating(self) -> None:
+        """Say that one more round is run, and what for."""
+        self._screen.say("one more round, to find out where what grows is allocated")
+
     def prolonged(self, reason: str, samples: int) -> None:
         """Say that the watch goes on, and how to end it."""
         self._screen.say(

@@ -40,6 +40,8 @@ BYTES_PER_OBJECT = 200
 """Memory that leakscope needs for a heap while it looks into it, at most."""
 SAMPLE_BYTES = 64 * 1024
 """Bytes allocated per sample while it is asked where what grows is allocated."""
+CLOSE_SAMPLE_BYTES = 512
+"""And where a little work has to tell, whatever that costs."""
 LARGEST = 30_000_000
 """Objects that can be looked into within about half a minute."""
 
@@ -181,6 +183,14 @@ class FrozenCensusCapture:
         else:
             self._is_sampling = on
 
+    def sample_closely(self) -> None:
+        """Begin to sample anew, so often that one round of work tells; it costs the target more.
+
+        `sample_allocations` ends it. Raises `SamplingRefused`, and what a request raises.
+        """
+        self._sampler.start(CLOSE_SAMPLE_BYTES)
+        self._is_sampling = True
+
     def plant(self, objects: int) -> Planted:
         """Have the target keep so many more objects; see `Planting.plant`."""
         return self._portable.plant(objects)
@@ -260,9 +270,11 @@ class FrozenCensusCapture:
     def _sampled(self) -> tuple[str, ...]:
         if self._samples is None:
             return ()
+        mean = self._samples.mean_bytes
+        per_sample = f"{mean >> 10} KiB" if mean >= 1 << 10 else f"{mean} bytes"
         return (
             f"In the last {max(1, round(self._samples.seconds))} s allocations were sampled, to "
-            f"tell where what grows is allocated: one per {SAMPLE_BYTES >> 10} KiB, "
+            f"tell where what grows is allocated: one per {per_sample}, "
             f"{self._samples.taken:,} in all.",
         )
 

@@ -127,7 +127,16 @@ class RoundRecorder:
         self._keep()
         if ending in (Ending.COMPLETE, Ending.INTERRUPTED):
             self._weigh()
+        if ending is Ending.COMPLETE:
+            with ended_with(self.series.identity, self.load.stop):
+                self.series.locate(self._once_more)
         return self.series.finish(ending)
+
+    def _once_more(self) -> None:
+        """Run a round that does not count."""
+        self.load.run_round(self._rounds)
+        self._rounds += 1
+        self.rest.wait()
 
     def _rounds_of(self, plan: RoundPlan) -> Ending:
         unsampled = plan.warm_up - WARM_UP_SAMPLED

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from leakscope import __version__
+from leakscope.analysis.diagnose import diagnose
 from leakscope.analysis.suspects import is_growing, suspects
 from leakscope.capture.descriptors import most_descriptors, open_links
 from leakscope.capture.interface import Capture, Reading
@@ -48,6 +49,10 @@ class Observer(Protocol):
 
     def gathering(self) -> None:
         """Take note that evidence is being gathered."""
+        ...
+
+    def locating(self) -> None:
+        """Take note that more work is done, to find out where what grows is allocated."""
         ...
 
     def prolonged(self, reason: str, samples: int) -> None:
@@ -171,6 +176,26 @@ class Series:
             self._escalated = True
             self.capture.sample_allocations(on=True)
 
+    def locate(self, work: Callable[[], None]) -> None:
+        """Have `work` done once more to see where what grows is allocated, if that is not known.
+
+        Allocations are sampled closely meanwhile. Nothing that was measured changes by it.
+        """
+        capture = self.capture
+        if not self._escalated or not isinstance(capture, FrozenCensusCapture):
+            return
+        recording = self.recording(Ending.COMPLETE)
+        if all(finding.allocated_at for finding in diagnose(recording).findings):
+            return
+        self._tell_opened()
+        if self.observer is not None:
+            self.observer.locating()
+        with suppress(LeakscopeError):
+            capture.sample_closely()
+            work()
+            found = capture.gather(suspects(recording))
+            self._evidence = replace(self._evidence, sites=found.sites)
+
     def finish(self, ending: Ending) -> Recording:
         """Take back what was begun in the target, see what it opened; return the recording."""
         with suppress(LeakscopeError):
@@ -182,7 +207,7 @@ class Series:
         """Find out what was opened since the first sample and stayed open, if there is much."""
         counts = [census.metrics.fds for census in self._censuses]
         first, last = (counts[0], counts[-1]) if counts else (None, None)
-        if self._links is None or first is None or last is None:
+        if self._links is None or first is None or last is None or self._evidence.opened:
             return
         if last - first >= _MORE_OPEN:
             with suppress(LeakscopeError):  # The target may have gone.

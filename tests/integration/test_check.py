@@ -51,6 +51,20 @@ def test_a_leak_over_its_budget_fails_the_build(tmp_path: Path, port: int) -> No
     assert shown.endswith("gateway/sampling.py"), "not at the file of the module that holds it"
 
 
+def test_where_it_is_allocated_is_told_of_a_leak_of_few_bytes_too() -> None:
+    program = FIXTURES / "programs" / "list_on_instance.py"
+
+    run = report_of(
+        *("check", "--url", "/work", "--requests-per-round", "50", "--rounds", "6"),
+        *("--", sys.executable, str(program), "--on-request"),
+    )
+
+    assert run.code == 1, run.report or run.stderr
+    innermost = run.finding["allocated_at"][0]
+    assert innermost["file"].endswith("list_on_instance.py")
+    assert run.finding["growth"]["objects"]["estimate"] == pytest.approx(1.0)
+
+
 @pytest.mark.slow
 def test_a_load_command_is_run_once_for_each_round(port: int) -> None:
     run = check(load=requests_to(port), server=gateway(port, "fractional"))

@@ -211,6 +211,8 @@ class Onlooker:
 
     def gathering(self) -> None: ...
 
+    def locating(self) -> None: ...
+
     def prolonged(self, reason: str, samples: int) -> None:
         del samples
         self.reasons.append(reason)

@@ -14,10 +14,11 @@ from leakscope.capture.process import TargetGone, identify
 from leakscope.errors import ExitCode, LeakscopeError
 from leakscope.load.interface import LoadFailed, Served
 from leakscope.model.census import ContainerLength, TypeTotal
-from leakscope.model.evidence import Evidence, Suspects
+from leakscope.model.evidence import Evidence, Site, SiteGrowth, Suspects
 from leakscope.model.finding import Verdict
-from leakscope.model.recording import CaptureKind, Ending
+from leakscope.model.recording import CaptureKind, Ending, Recording
 from leakscope.model.target import Target
+from leakscope.watching.captures import FrozenCensusCapture
 from leakscope.watching.rest import Rest, Used
 from leakscope.watching.rounds import (
     NothingServed,
@@ -26,7 +27,8 @@ from leakscope.watching.rounds import (
     TooFewLanded,
     TooFewRounds,
 )
-from leakscope.watching.series import Series
+from leakscope.watching.series import Series, Sites
+from leakscope.watching.stray_watch import StrayWatch
 
 
 @dataclass
@@ -248,6 +250,8 @@ def test_stopping_leaves_what_was_seen() -> None:
 
         def gathering(self) -> None: ...
 
+        def locating(self) -> None: ...
+
         def prolonged(self, reason: str, samples: int) -> None: ...
 
     recorder.series.observer = Stopping()
@@ -277,3 +281,90 @@ def test_too_few_rounds_are_refused() -> None:
         RoundPlan(counted=5)
 
     assert refused.value.exit_code == ExitCode.USAGE
+
+
+SITE = SiteGrowth((Site("shop.py", 7, "order"),), 640, 10, type="shop.Order")
+
+
+class Sampling(FrozenCensusCapture):
+    """Looks into a drawn server; says where it allocates: `first`, closely looked at `SITE`."""
+
+    def __init__(self, service: Service, first: tuple[SiteGrowth, ...] = ()) -> None:
+        self.service = service
+        self.sites = first
+        self.looked_closely = 0
+        self.strays = StrayWatch()
+
+    @property
+    def kind(self) -> CaptureKind:
+        return CaptureKind.NATIVE
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        return ()
+
+    def census_of_live(self) -> Reading:
+        return self.service.census()
+
+    def gather(self, suspects: Suspects) -> Evidence:
+        self.service.gather(suspects)
+        return Evidence(sites=self.sites)
+
+    def sample_allocations(self, *, on: bool) -> None:
+        self.service.sample_allocations(on=on)
+
+    def sample_closely(self) -> None:
+        self.looked_closely += 1
+        self.sites = (SITE,)
+
+
+def sampled(capture: Sampling, sites: Sites = Sites.AUTO) -> tuple[Driven, Recording]:
+    load = Driven(capture.service)
+    recorder = recorder_of(load)
+    recorder.series.capture = capture
+    recorder.series.sites = sites
+    return load, recorder.record(RoundPlan())
+
+
+def test_one_more_round_tells_where_what_grows_is_allocated() -> None:
+    capture = Sampling(Service(kept=0.2))
+
+    load, recording = sampled(capture)
+
+    assert (capture.looked_closely, load.rounds, len(recording.censuses)) == (1, 11, 10)
+    (finding,) = diagnose(recording).findings
+    assert finding.allocated_at == SITE.stack
+    assert finding.growth.objects.estimate == pytest.approx(0.2)
+    assert capture.service.sampling[-1] is False
+
+
+@pytest.mark.parametrize(
+    ("kept", "first", "sites"),
+    [
+        (0.2, (SITE,), Sites.AUTO),  # known already
+        (0.0, (), Sites.AUTO),  # nothing grows
+        (0.2, (), Sites.NEVER),
+    ],
+)
+def test_no_round_is_added_for_nothing(
+    kept: float, first: tuple[SiteGrowth, ...], sites: Sites
+) -> None:
+    capture = Sampling(Service(kept=kept), first)
+
+    load, recording = sampled(capture, sites)
+
+    assert (capture.looked_closely, load.rounds, len(recording.censuses)) == (0, 10, 10)
+
+
+def test_a_load_that_fails_in_the_added_round_loses_nothing() -> None:
+    capture = Sampling(Service(kept=0.2))
+    load = Driven(capture.service, landed=[*[100] * 10, LoadFailed("it is over")])
+    recorder = recorder_of(load)
+    recorder.series.capture = capture
+    recorder.series.sites = Sites.AUTO
+
+    recording = recorder.record(RoundPlan())
+
+    assert recording.ending is Ending.COMPLETE
+    assert recorder.failure is None
+    assert diagnose(recording).verdict is Verdict.LEAKING
