@@ -185,7 +185,8 @@ class Series:
         if not self._escalated or not isinstance(capture, FrozenCensusCapture):
             return
         recording = self.recording(Ending.COMPLETE)
-        if all(finding.allocated_at for finding in diagnose(recording).findings):
+        of_objects = [each for each in diagnose(recording).findings if each.types]
+        if all(finding.allocated_at for finding in of_objects):
             return
         self._tell_opened()
         if self.observer is not None:
@@ -193,8 +194,10 @@ class Series:
         with suppress(LeakscopeError):
             capture.sample_closely()
             work()
-            found = capture.gather(suspects(recording))
-            self._evidence = replace(self._evidence, sites=found.sites)
+            found = capture.gather(suspects(recording)).sites
+            known = {(site.holder, site.type) for site in self._evidence.sites}
+            new = (site for site in found if (site.holder, site.type) not in known)
+            self._evidence = replace(self._evidence, sites=(*self._evidence.sites, *new))
 
     def finish(self, ending: Ending) -> Recording:
         """Take back what was begun in the target, see what it opened; return the recording."""

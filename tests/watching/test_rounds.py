@@ -283,6 +283,7 @@ def test_too_few_rounds_are_refused() -> None:
     assert refused.value.exit_code == ExitCode.USAGE
 
 
+OTHER = SiteGrowth((Site("shop.py", 9, "page"),), 99, 1, type="shop.Page")
 SITE = SiteGrowth((Site("shop.py", 7, "order"),), 640, 10, type="shop.Order")
 
 
@@ -327,11 +328,12 @@ def sampled(capture: Sampling, sites: Sites = Sites.AUTO) -> tuple[Driven, Recor
 
 
 def test_one_more_round_tells_where_what_grows_is_allocated() -> None:
-    capture = Sampling(Service(kept=0.2))
+    capture = Sampling(Service(kept=0.2), (OTHER,))
 
     load, recording = sampled(capture)
 
     assert (capture.looked_closely, load.rounds, len(recording.censuses)) == (1, 11, 10)
+    assert recording.evidence.sites == (OTHER, SITE)
     (finding,) = diagnose(recording).findings
     assert finding.allocated_at == SITE.stack
     assert finding.growth.objects.estimate == pytest.approx(0.2)
