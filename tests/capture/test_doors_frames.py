@@ -22,7 +22,15 @@ TILE_DATA = bytes(8192)
 """What a debugger is shown, behind all else, of every thread where the processor has tiles."""
 
 # Looks again and again at one register until told to stop; 0 at the start means that it cannot.
+# Before that it uses much stack, once: a main thread's is mapped as far as it was ever used, and
+# without room in what is mapped no call is made.
 VECTORS = """
+void use_stack(void) {
+    volatile char room[1 << 18];
+    for (unsigned long at = 0; at < sizeof room; at += 4096)
+        room[at] = 1;
+}
+
 long changes(volatile int *running, volatile int *stop) {
     static const unsigned char pattern[32] = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,
                                               17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32};
@@ -50,6 +58,7 @@ long changes(volatile int *running, volatile int *stop) {
 LOOKS = """
 import ctypes, sys, threading
 library = ctypes.CDLL({library!r})
+library.use_stack()
 library.changes.restype = ctypes.c_long
 running, stop = ctypes.c_int(0), ctypes.c_int(0)
 def serve():
