@@ -31,6 +31,7 @@ _PER_OBJECT = 33
 _MOST_OBJECTS = 1 << 31
 _MOST_REFERENCES = 1 << 36
 _MOST_TYPES = 1 << 23
+_FEWER = "the frozen heap has fewer objects or references than it says"
 
 
 class HeapTooLarge(LeakscopeError):
@@ -263,13 +264,14 @@ class _Columns:
         self._references += count
 
     def snapshot(self, type_names: tuple[str, ...]) -> HeapSnapshot:
-        """Return what was read, checked."""
+        """Return what was read, checked; memory is taken only for objects that have come."""
         objects = len(self._address)
+        if self._objects != objects or self._references != len(self._targets):
+            raise BrokenStream(_FEWER)
         offsets = np.zeros(objects + 1, np.int64)
         np.cumsum(self._degree, out=offsets[1:])
-        complete = self._objects == objects and self._references == len(self._targets)
-        if not complete or offsets[-1] != self._references:
-            raise BrokenStream("the frozen heap has fewer objects or references than it says")
+        if offsets[-1] != self._references:
+            raise BrokenStream(_FEWER)
         return HeapSnapshot(
             type_names,
             self._address,

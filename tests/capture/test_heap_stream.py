@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import struct
 import threading
@@ -125,6 +126,16 @@ def test_a_heap_that_announces_much_and_sends_little_takes_no_memory() -> None:
     content = header() + frame(FrameKind.COUNTS, 1, struct.pack("<QQQ", 1 << 30, 1 << 33, 0))
 
     assert refused(read_heap, content)
+
+
+@pytest.mark.parametrize("end", [b"", frame(FrameKind.END, 0, bytes(32))], ids=["cut", "ended"])
+def test_objects_that_do_not_come_take_no_memory(end: bytes) -> None:
+    announced = 1 << 28
+    content = header() + frame(FrameKind.COUNTS, 1, struct.pack("<QQQ", announced, 0, 0)) + end
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    assert refused(read_heap, content)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < announced >> 10
 
 
 @settings(max_examples=300, deadline=None)
