@@ -21,7 +21,9 @@ _TOLD = 3
 _HIGHEST = 200
 """Dominators of a sampled object that are looked at, the nearest."""
 
-_REUSED = frozenset({"tuple", "list", "dict", "float", "int"})
+_REUSED = frozenset(
+    {"tuple", "list", "dict", "float", "int", "method", "slice", "frame", "Context"}
+)
 """Types whose memory the interpreter keeps for the next object of the type when one goes. So it may
 have been asked for by code that has nothing to do with the object that has it now."""
 _FEWEST_REUSED, _AGREEING = 3, 2 / 3
@@ -92,7 +94,8 @@ class _Sampled:
         self, samples: set[int], entries: set[int], *, holder: int = 0, type_name: str = ""
     ) -> list[SiteGrowth]:
         """Return the stacks of most of these samples' bytes, those of entries before all."""
-        first = {self._calls[at] for at in entries}
+        samples = self._telling(samples)
+        first = {self._calls[at] for at in entries & samples}
         by_calls: defaultdict[_Calls, list[float]] = defaultdict(lambda: [0.0, 0.0, 0])
         for at in samples:
             tally = by_calls[self._calls[at]]
@@ -105,8 +108,6 @@ class _Sampled:
             (calls for calls in by_calls if calls),
             key=lambda calls: (calls not in first, -by_calls[calls][0], calls),
         )
-        if self._may_mislead(samples):
-            return []
         return [
             SiteGrowth(
                 tuple(map(printable_site, calls)), round(size), round(blocks), holder, type_name
@@ -115,13 +116,16 @@ class _Sampled:
             for size, blocks, _ in [by_calls[calls]]
         ]
 
-    def _may_mislead(self, samples: set[int]) -> bool:
-        """Return whether there are but few samples, all of memory that is used again and again."""
+    def _telling(self, samples: set[int]) -> set[int]:
+        """Return the samples that tell for sure: those of memory that is not used again and again.
+
+        Where there are none, all of them if there are enough, and most come from the same calls.
+        """
         snapshot = self._view.snapshot
-        if any(bare(type_name(snapshot, self._rows[at])) not in _REUSED for at in samples):
-            return False
+        sure = {at for at in samples if bare(type_name(snapshot, self._rows[at])) not in _REUSED}
         most = max(Counter(self._calls[at] for at in samples).values(), default=0)
-        return most < max(_FEWEST_REUSED, _AGREEING * len(samples))
+        agree = most >= max(_FEWEST_REUSED, _AGREEING * len(samples))
+        return sure or (samples if agree else set())
 
     def _add_storage(self, by_calls: Mapping[_Calls, list[float]]) -> None:
         """Add the storage that the same calls allocated, as much of it as of their objects."""

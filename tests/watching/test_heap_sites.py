@@ -123,3 +123,19 @@ def test_one_sample_of_memory_that_is_used_again_tells_nothing() -> None:
     assert reused(SERVE, SERVE, KEEP, KEEP, type_="builtins.dict") == []
     assert reused(SERVE, SERVE, SERVE, KEEP, type_="builtins.dict") == [SERVE, KEEP]
     assert reused(SERVE, type_="shop.Order") == [SERVE]
+
+
+def test_beside_samples_that_are_sure_others_tell_nothing() -> None:
+    other = ascending(
+        heap_of(
+            "root:dict -> shop:module -> PENDING:list -> r1:Record=50 -> d1:dict=300, t1:str=60"
+        )
+    )
+    found = sites(
+        other,
+        (other.address("d1"), 300, SERVE),
+        (other.address("t1"), 60, KEEP),
+        entry=(Step("[*]", "Order"),),
+    )
+
+    assert [each.stack for each in found if each.holder == other.address("PENDING")] == [KEEP]
