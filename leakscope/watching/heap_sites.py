@@ -26,7 +26,7 @@ _REUSED = frozenset(
 )
 """Types whose memory the interpreter keeps for the next object of the type when one goes. So it may
 have been asked for by code that has nothing to do with the object that has it now."""
-_FEWEST_REUSED, _AGREEING = 3, 2 / 3
+_FEWEST_REUSED, _AGREEING = 8, 2 / 3
 """So many samples of such objects, and so large a share of them, must come from the same calls."""
 
 _Calls = tuple[Site, ...]

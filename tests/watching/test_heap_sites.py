@@ -121,7 +121,8 @@ def reused(*calls: tuple[Site, ...], type_: str) -> list[tuple[Site, ...]]:
 def test_one_sample_of_memory_that_is_used_again_tells_nothing() -> None:
     assert reused(SERVE, type_="tuple") == []
     assert reused(SERVE, SERVE, KEEP, KEEP, type_="builtins.dict") == []
-    assert reused(SERVE, SERVE, SERVE, KEEP, type_="builtins.dict") == [SERVE, KEEP]
+    assert reused(*[SERVE] * 7, type_="builtins.dict") == []
+    assert reused(*[SERVE] * 8, KEEP, type_="builtins.dict") == [SERVE, KEEP]
     assert reused(SERVE, type_="shop.Order") == [SERVE]
 
 
