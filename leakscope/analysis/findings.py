@@ -43,7 +43,6 @@ from leakscope.model.typenames import bare, is_standard
 _RARE = 0.05
 """Share of an entry below which a type is not told as growing along with it."""
 
-
 _ANYTHING = "builtins.object"
 """Type of entries of which none is known."""
 

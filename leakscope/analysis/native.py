@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from leakscope.analysis.beside import found_beside
+from leakscope.analysis.beside import NO_OBJECTS, found_beside
 from leakscope.analysis.growth import Growth as Grown
 from leakscope.analysis.layers import layers_of, leading_layer
 from leakscope.analysis.verdict import MUCH
 from leakscope.model.finding import Finding, Growth
 from leakscope.model.memory import LayerKind
 from leakscope.model.recording import Recording
-from leakscope.model.trend import Interval
 
 _MOST = 0.5
 """Share of the growth that one layer has to explain."""
-_NOTHING = Interval(0.0, 0.0, 0.0)
 _WHY = {
     LayerKind.NATIVE: "C code asks for memory and does not give it back: an extension, or a "
     "library below it. `leakscope alloc PID` tells what was asked for through Python; for what "
@@ -48,7 +46,7 @@ def native_findings(recording: Recording, growth: Grown) -> Iterator[Finding]:
     slope = growth.rss.trend.slope
     yield found_beside(
         kind.value,
-        Growth(recording.work_unit, objects=_NOTHING, bytes=slope),
+        Growth(recording.work_unit, objects=NO_OBJECTS, bytes=slope),
         growth.rss,
         _WHY[kind],
     )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from leakscope.analysis.beside import NO_OBJECTS, found_beside
 from leakscope.analysis.explain import explain_size
-from leakscope.analysis.fingerprint import fingerprint
 from leakscope.analysis.follow import mean_size
 from leakscope.analysis.growth import Growth as Grown
 from leakscope.analysis.growth import Judged
 from leakscope.analysis.names import is_named
 from leakscope.analysis.sites import allocated_for
 from leakscope.model.evidence import Step
-from leakscope.model.finding import Finding, Growth, Status
+from leakscope.model.finding import Finding, Growth
 from leakscope.model.recording import Recording
-from leakscope.model.trend import Interval
 from leakscope.model.typenames import bare
 
 _BY_NUMBER = 0.5
@@ -23,7 +22,6 @@ _HOLDING = frozenset(
     {"list", "dict", "tuple", "set", "frozenset", "deque", "OrderedDict", "defaultdict", "Counter"}
 )
 """Types whose objects get larger by what they hold."""
-_NOTHING = Interval(0.0, 0.0, 0.0)
 
 
 def swelling_findings(
@@ -67,19 +65,13 @@ def _has_more(recording: Recording, size: Judged, count: Judged) -> bool:
 def _finding(recording: Recording, item: Judged) -> Finding:
     name = item.trend.key
     chain = _chain(recording, name)
-    return Finding(
-        id="",
-        fingerprint=fingerprint(chain, (), name, ""),
-        status=Status.CONFIRMED,
-        type=name,
-        types=(),
-        growth=Growth(recording.work_unit, objects=_NOTHING, bytes=item.trend.slope),
-        holder=None,
+    return found_beside(
+        name,
+        Growth(recording.work_unit, objects=NO_OBJECTS, bytes=item.trend.slope),
+        item,
+        explain_size(name, chain),
         chain=chain,
         allocated_at=allocated_for(recording.evidence.sites, type_name=name),
-        retained_bytes=None,
-        why=explain_size(name, chain),
-        series=tuple(item.followed.values.tolist()),
     )
 
 

@@ -17,6 +17,7 @@ from leakscope.report.documents import Json, chain, interval
 from leakscope.report.layout import Page, Span, Style
 from leakscope.report.table import FigureColumn, put_table
 from leakscope.report.text import bytes_text, interval_text, number, plural, type_text
+from leakscope.report.tree import NOBODY_SEEN
 
 _TYPES_SHOWN = 6
 
@@ -29,7 +30,7 @@ def unheld_text(unheld: Sequence[Unheld]) -> str:
     ]
     if len(unheld) > _TYPES_SHOWN:
         words.append(plural(len(unheld) - _TYPES_SHOWN, "more type"))
-    return "nobody seen holds it: " + "; ".join(words)
+    return f"{NOBODY_SEEN}: " + "; ".join(words)
 
 
 def _looks_text(unheld: Unheld) -> str:
